@@ -1,0 +1,5 @@
+//! Lets a shipped `flash-node` find the libcrypto that lies beside it (`make dist`).
+fn main() {
+    println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/lib");
+    println!("cargo:rerun-if-changed=build.rs");
+}

@@ -1,0 +1,3 @@
+//! The `flash-node` program.
+
+fn main() {}

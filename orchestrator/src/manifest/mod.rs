@@ -1,0 +1,5 @@
+//! Owns what an author declares: the schema of manifests and profiles, and the rules they must keep.
+
+pub mod choices;
+pub mod profile;
+pub mod schema;
