@@ -395,7 +395,6 @@ pub struct File {
 
 /// Something an operator may change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Its type and range.
     #[serde(flatten)]
@@ -442,7 +441,6 @@ pub enum SettingKind {
 
 /// A question that the node asks, from a closed set of protocols.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Probe {
     /// The protocol and what is asked.
     #[serde(flatten)]
@@ -724,4 +722,14 @@ pub enum Scheme {
     Ws,
     /// `tcp://`
     Tcp,
+}
+
+impl From<Network> for NetworkKey {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Mainnet => Self::Mainnet,
+            Network::Signet => Self::Signet,
+            Network::Regtest => Self::Regtest,
+        }
+    }
 }
