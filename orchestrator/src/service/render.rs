@@ -86,6 +86,12 @@ impl Scope {
         self.variables.get(name)
     }
 
+    /// Returns all variables as one object, for the questions of probes and init jobs. Secrets are markers in it.
+    #[must_use]
+    pub fn variables(&self) -> Value {
+        Value::Object(self.variables.clone().into_iter().collect())
+    }
+
     /// Renders a file's template. Errors: [`RenderError`].
     pub fn file(&self, template: &str) -> Result<String, RenderError> {
         let text = self.render(template)?;
