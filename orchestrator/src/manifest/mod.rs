@@ -2,8 +2,20 @@
 
 pub mod catalog;
 pub mod choices;
+pub mod error;
+mod hint;
+mod kinded;
+pub mod locate;
+mod parse;
 pub mod profile;
+mod rule;
 pub mod schema;
+pub mod template;
+pub mod validate;
 pub mod version;
 
 pub use catalog::Catalog;
+pub use error::ManifestError;
+pub use error::ManifestErrors;
+pub use parse::parse;
+pub use profile::profile;
