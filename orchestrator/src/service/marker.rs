@@ -71,16 +71,6 @@ pub fn fill<E: From<MarkerError>>(
     Ok(filled)
 }
 
-/// Returns the marker that gives base64 of what `text` stands for, where `text` is exactly one plain marker.
-#[must_use]
-pub fn in_base64(text: &str) -> Option<String> {
-    let inside = text.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
-    match parse(inside)? {
-        (secret, Form::Plain) => Some(marker(&secret, Form::Base64)),
-        (_, Form::Base64 | Form::Rpcauth) => None,
-    }
-}
-
 fn parse(inside: &str) -> Option<(SecretRef, Form)> {
     let (secret, form) = inside.rsplit_once(':')?;
     let (key, generation) = secret.rsplit_once('#')?;

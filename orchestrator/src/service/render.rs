@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use minijinja::Environment;
-use minijinja::UndefinedBehavior;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
 use serde_json::Value;
 
+use crate::manifest::template;
+use crate::manifest::template::TemplateError;
 use crate::secret::SecretRef;
 use crate::service::marker;
 use crate::service::marker::MarkerError;
@@ -20,8 +18,8 @@ use crate::service::marker::MarkerError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// The template engine refused it.
-    #[error("{0}")]
-    Template(String),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// A secret's marker was cut or changed by a filter.
     #[error(
         "a secret may only be written as it is or through `base64`; no other filter may touch it"
@@ -46,21 +44,21 @@ impl From<MarkerError> for RenderError {
 
 /// The variables of one service, and the secrets that its texts may name.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Scope {
-    variables: BTreeMap<String, Value>,
+pub struct Variables {
+    values: BTreeMap<String, Value>,
     secrets: BTreeSet<SecretRef>,
 }
 
-impl Scope {
+impl Variables {
     /// Sets a top-level variable.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.variables.insert(name.to_owned(), value.into());
+        self.values.insert(name.to_owned(), value.into());
     }
 
     /// Sets `value` under `group` and `name`, as in `port.rpc`.
     pub fn set_in(&mut self, group: &str, name: &str, value: impl Into<Value>) {
         let group = self
-            .variables
+            .values
             .entry(group.to_owned())
             .or_insert_with(|| Value::Object(serde_json::Map::new()));
         if let Value::Object(group) = group {
@@ -70,12 +68,12 @@ impl Scope {
 
     /// Makes an empty group, so that a name that is not in it is an error about that name.
     pub fn open(&mut self, group: &str) {
-        self.variables
+        self.values
             .entry(group.to_owned())
             .or_insert_with(|| Value::Object(serde_json::Map::new()));
     }
 
-    /// Allows texts of this scope to name `secret`.
+    /// Allows texts of this service to name `secret`.
     pub fn allow(&mut self, secret: SecretRef) {
         self.secrets.insert(secret);
     }
@@ -83,13 +81,13 @@ impl Scope {
     /// Returns one variable, for tests and for `plan`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.variables.get(name)
+        self.values.get(name)
     }
 
     /// Returns all variables as one object, for the questions of probes and init jobs. Secrets are markers in it.
     #[must_use]
-    pub fn variables(&self) -> Value {
-        Value::Object(self.variables.clone().into_iter().collect())
+    pub fn to_object(&self) -> Value {
+        Value::Object(self.values.clone().into_iter().collect())
     }
 
     /// Renders a file's template. Errors: [`RenderError`].
@@ -118,9 +116,7 @@ impl Scope {
 
     /// Renders any text, such as a probe's body; markers stay. Errors: [`RenderError`].
     pub fn render(&self, template: &str) -> Result<String, RenderError> {
-        let text = environment()
-            .render_str(template, Serde(&self.variables))
-            .map_err(|error| RenderError::Template(sentence(&error)))?;
+        let text = template::render(template, &self.values)?;
         marker::fill(&text, |secret, _form| {
             if self.secrets.contains(secret) {
                 Ok(String::new())
@@ -129,45 +125,6 @@ impl Scope {
             }
         })
         .map(|_| text)
-    }
-}
-
-/// Builds the engine: strict about undefined names, no escaping, and `base64` as the one filter for secrets.
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    let syntax = SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build()
-        .expect("the delimiters are the usual ones");
-    environment.set_syntax(syntax);
-    environment.add_filter("base64", base64);
-    environment
-}
-
-fn base64(text: &str) -> Result<String, minijinja::Error> {
-    use base64::Engine as _;
-    if !marker::holds_marker(text) {
-        return Ok(base64::engine::general_purpose::STANDARD.encode(text));
-    }
-    marker::in_base64(text).ok_or_else(|| {
-        minijinja::Error::new(
-            minijinja::ErrorKind::InvalidOperation,
-            "base64 takes a secret alone, not one joined with other text",
-        )
-    })
-}
-
-fn sentence(error: &minijinja::Error) -> String {
-    let kind = error.kind().to_string();
-    match (error.detail(), error.line()) {
-        (Some(detail), Some(line)) => format!("{kind}: {detail} (line {line})"),
-        (Some(detail), None) => format!("{kind}: {detail}"),
-        (None, Some(line)) => format!("{kind} (line {line})"),
-        (None, None) => kind,
     }
 }
 

@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::schema::Check;
+use crate::manifest::schema::Manifest;
+use crate::manifest::schema::Network;
 use crate::runtime::RuntimeKind;
 use crate::service::programs::Verdict;
 use crate::service::resolve::Inputs;
@@ -81,18 +83,7 @@ fn own_cause(
     let manifest = part.manifest;
     let network = inputs.profile.network;
     if !manifest.networks.is_empty() && !manifest.networks.contains(&network) {
-        let text = format!(
-            "{} does not run on {}: its manifest allows {}",
-            manifest.title,
-            network_word(network),
-            manifest
-                .networks
-                .iter()
-                .map(|network| network_word(*network))
-                .collect::<Vec<_>>()
-                .join(", "),
-        );
-        return Some(("not_on_this_network", text));
+        return Some(("not_on_this_network", elsewhere(manifest, network)));
     }
     if let Some(check) = manifest
         .checks
@@ -109,6 +100,23 @@ fn own_cause(
         },
         RuntimeKind::Docker | RuntimeKind::Fake => None,
     }
+}
+
+fn elsewhere(manifest: &Manifest, network: Network) -> String {
+    let (title, here) = (&manifest.title, network_word(network));
+    if let Some(reason) = &manifest.networks_reason {
+        return format!("{title} does not run on {here}: {reason}");
+    }
+    let legal: Vec<&str> = manifest
+        .networks
+        .iter()
+        .copied()
+        .map(network_word)
+        .collect();
+    format!(
+        "{title} does not run on {here}, only on {}",
+        legal.join(", ")
+    )
 }
 
 /// Whether a check holds. One on an optional edge that is not there has nothing to say.
@@ -159,8 +167,7 @@ fn inherited(bonds: &[Bond<'_>], held: &BTreeMap<ServiceId, Held>) -> Option<Hel
     })
 }
 
-pub(crate) fn network_word(network: crate::manifest::schema::Network) -> &'static str {
-    use crate::manifest::schema::Network;
+pub(crate) fn network_word(network: Network) -> &'static str {
     match network {
         Network::Mainnet => "mainnet",
         Network::Signet => "signet",

@@ -1,17 +1,20 @@
 //! Owns the last step: one service's variables and templates become its specification.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::schema::Interface;
 use crate::manifest::schema::NetworkKey;
+use crate::manifest::template::templates;
+use crate::manifest::template::variables_read;
 use crate::secret::SecretRef;
 use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;
 use crate::service::hash::spec_hash;
 use crate::service::render::RenderError;
-use crate::service::render::Scope;
+use crate::service::render::Variables;
 use crate::service::resolve::Problem;
 use crate::service::resolve::ResolveError;
 use crate::service::resolve::bond;
@@ -33,7 +36,7 @@ pub(crate) fn desired_service(
     plot: &Plot<'_>,
     service: &ServiceId,
     part: &Part<'_>,
-) -> Result<(DesiredService, Option<Scope>), Vec<ResolveError>> {
+) -> Result<(DesiredService, Option<Variables>), Vec<ResolveError>> {
     let fail = |problem| vec![ResolveError::new(service, problem)];
     let mut desired = DesiredService {
         manifest: part.manifest.id.clone(),
@@ -80,7 +83,7 @@ fn service_spec(
     plot: &Plot<'_>,
     service: &ServiceId,
     part: &Part<'_>,
-    scope: &Scope,
+    scope: &Variables,
     addresses: &BTreeMap<Name, std::net::SocketAddr>,
 ) -> Result<ServiceSpec, Vec<ResolveError>> {
     let manifest = part.manifest;
@@ -132,11 +135,13 @@ struct Texts {
     args: Vec<String>,
     env: BTreeMap<String, String>,
     files: BTreeMap<String, String>,
-    /// Arguments of init jobs: they are no part of the specification, but may name a secret's file.
-    jobs: Vec<String>,
 }
 
-fn render(service: &ServiceId, part: &Part<'_>, scope: &Scope) -> Result<Texts, Vec<ResolveError>> {
+fn render(
+    service: &ServiceId,
+    part: &Part<'_>,
+    scope: &Variables,
+) -> Result<Texts, Vec<ResolveError>> {
     let mut errors = Vec::new();
     let mut keep = |place: String, rendered: Result<String, RenderError>| {
         rendered.unwrap_or_else(|problem| {
@@ -169,22 +174,15 @@ fn render(service: &ServiceId, part: &Part<'_>, scope: &Scope) -> Result<Texts, 
             (file.name.clone(), keep(place, scope.file(&file.template)))
         })
         .collect();
-    let jobs = part
-        .manifest
-        .init
-        .iter()
-        .flat_map(|job| job.steps.iter().map(move |step| (&job.name, step)))
-        .filter_map(|(name, step)| Some((name, step.run.as_ref()?)))
-        .flat_map(|(name, run)| run.args.iter().map(move |arg| (name, arg)))
-        .map(|(name, arg)| keep(format!("init job {name}"), scope.word(arg)))
-        .collect();
+    // Arguments of init jobs are no part of the specification; here they are only tried.
+    let jobs = part.manifest.init.iter();
+    for (name, step) in jobs.flat_map(|job| job.steps.iter().map(move |step| (&job.name, step))) {
+        for arg in step.run.iter().flat_map(|run| &run.args) {
+            keep(format!("init job {name}"), scope.word(arg));
+        }
+    }
     if errors.is_empty() {
-        Ok(Texts {
-            args,
-            env,
-            files,
-            jobs,
-        })
+        Ok(Texts { args, env, files })
     } else {
         Err(errors)
     }
@@ -207,6 +205,10 @@ fn secret_files(
     for (name, secret) in plot.own_files(service) {
         add(name, secret)?;
     }
+    let read: BTreeSet<String> = templates(plot.parts[service].manifest)
+        .iter()
+        .flat_map(|template| variables_read(template.source))
+        .collect();
     for bond in plot.present(service) {
         let Provider::Service { id, .. } = &bond.provider else {
             continue;
@@ -214,17 +216,8 @@ fn secret_files(
         let Some(login) = bond::login(plot.inputs, &plot.parts[id], &bond.id) else {
             continue;
         };
-        let name = password_file(bond.name);
-        let path = plot.inputs.places.file_for_program(service, &name);
-        let path = super::scope::path_text(&path)?;
-        let mut all = texts
-            .args
-            .iter()
-            .chain(texts.env.values())
-            .chain(texts.files.values())
-            .chain(&texts.jobs);
-        if all.any(|text| text.contains(&path)) {
-            add(name, login.secret)?;
+        if read.contains(&format!("edge.{}.password_path", bond.name)) {
+            add(password_file(bond.name), login.secret)?;
         }
     }
     Ok(secrets)
