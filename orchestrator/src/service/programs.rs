@@ -20,11 +20,14 @@ use crate::manifest::version::Version;
 /// How long a program may take to print its version.
 pub const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs a program with arguments and returns what it printed; `runtime::process::version` has the real one.
-///
-/// Errors: it could not be started, or did not end within the given time.
-pub type ProgramRunner<'a> =
-    dyn Fn(&Path, &[String], Duration) -> std::io::Result<String> + Send + Sync + 'a;
+/// Asks a program for its version; `runtime::process::version` has the real one.
+pub trait ProgramRunner: Send + Sync {
+    /// Runs `program` with `args` and returns what it printed, standard output first.
+    ///
+    /// Errors: it could not be started, or did not end within `timeout`.
+    fn output(&self, program: &Path, args: &[String], timeout: Duration)
+    -> std::io::Result<String>;
+}
 
 /// Which programs the machine has, and which services they let run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,7 +103,7 @@ pub fn find(
     catalog: &Catalog,
     needed: &BTreeSet<ManifestId>,
     search: &[PathBuf],
-    runner: &ProgramRunner<'_>,
+    runner: &dyn ProgramRunner,
     cache: &mut VersionCache,
 ) -> Programs {
     let mut programs = Programs::default();
@@ -114,7 +117,7 @@ pub fn find(
 fn judge(
     manifest: &Manifest,
     search: &[PathBuf],
-    runner: &ProgramRunner<'_>,
+    runner: &dyn ProgramRunner,
     cache: &mut VersionCache,
     paths: &mut BTreeMap<String, PathBuf>,
 ) -> Verdict {
@@ -172,7 +175,7 @@ fn locate<'a>(command: &str, folders: impl Iterator<Item = &'a Path>) -> Option<
 fn unsafe_version(
     manifest: &Manifest,
     program: &Path,
-    runner: &ProgramRunner<'_>,
+    runner: &dyn ProgramRunner,
     cache: &mut VersionCache,
 ) -> Option<String> {
     let declared = &manifest.version;
@@ -210,7 +213,7 @@ fn refusal(manifest: &Manifest, found: &Version) -> Option<String> {
 fn printed(
     program: &Path,
     args: &[String],
-    runner: &ProgramRunner<'_>,
+    runner: &dyn ProgramRunner,
     cache: &mut VersionCache,
 ) -> std::io::Result<String> {
     let meta = fs::metadata(program)?;
@@ -224,7 +227,7 @@ fn printed(
     if let Some(known) = cache.0.get(&identity) {
         return Ok(known.clone());
     }
-    let printed = runner(program, args, VERSION_TIMEOUT)?;
+    let printed = runner.output(program, args, VERSION_TIMEOUT)?;
     cache.0.insert(identity, printed.clone());
     Ok(printed)
 }

@@ -44,12 +44,12 @@ impl From<MarkerError> for RenderError {
 
 /// The variables of one service, and the secrets that its texts may name.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Variables {
+pub struct Scope {
     values: BTreeMap<String, Value>,
     secrets: BTreeSet<SecretRef>,
 }
 
-impl Variables {
+impl Scope {
     /// Sets a top-level variable.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.values.insert(name.to_owned(), value.into());
@@ -86,7 +86,7 @@ impl Variables {
 
     /// Returns all variables as one object, for the questions of probes and init jobs. Secrets are markers in it.
     #[must_use]
-    pub fn to_object(&self) -> Value {
+    pub fn variables(&self) -> Value {
         Value::Object(self.values.clone().into_iter().collect())
     }
 

@@ -26,7 +26,7 @@ use crate::service::desired::Desired;
 use crate::service::places::Places;
 use crate::service::ports::PortTable;
 use crate::service::programs::Programs;
-use crate::service::render::Variables;
+use crate::service::render::Scope;
 
 /// Everything that decides what should run.
 #[derive(Debug, Clone, Copy)]
@@ -103,16 +103,16 @@ pub struct Resolved {
     /// What should run.
     pub desired: Desired,
     /// Variables by service; services that do not run, or not here, have none.
-    pub variables: BTreeMap<ServiceId, Variables>,
+    pub scopes: BTreeMap<ServiceId, Scope>,
 }
 
 /// Resolves `inputs` into the desired state. Errors: everything that is wrong, in a stable order.
 pub fn resolve(inputs: &Inputs<'_>) -> Result<Desired, Vec<ResolveError>> {
-    resolve_with_variables(inputs).map(|resolved| resolved.desired)
+    resolve_with_scopes(inputs).map(|resolved| resolved.desired)
 }
 
 /// Resolves `inputs` like [`resolve`] and keeps the variables of each service.
-pub fn resolve_with_variables(inputs: &Inputs<'_>) -> Result<Resolved, Vec<ResolveError>> {
+pub fn resolve_with_scopes(inputs: &Inputs<'_>) -> Result<Resolved, Vec<ResolveError>> {
     if inputs.places.kind == RuntimeKind::Docker {
         return Err(vec![ResolveError::of_node(Problem::NoAddressPlan)]);
     }
@@ -134,14 +134,14 @@ pub fn resolve_with_variables(inputs: &Inputs<'_>) -> Result<Resolved, Vec<Resol
             network: inputs.profile.network,
             services: BTreeMap::new(),
         },
-        variables: BTreeMap::new(),
+        scopes: BTreeMap::new(),
     };
     for (service, part) in &parts {
         match spec::desired_service(&plot, service, part) {
             Ok((desired, scope)) => {
                 resolved.desired.services.insert(service.clone(), desired);
                 if let Some(scope) = scope {
-                    resolved.variables.insert(service.clone(), scope);
+                    resolved.scopes.insert(service.clone(), scope);
                 }
             }
             Err(problems) => errors.extend(problems),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::ProgramRunner;
 use super::Programs;
 use super::Verdict;
 use super::VersionCache;
@@ -17,6 +18,18 @@ use super::find;
 use crate::manifest::Catalog;
 use crate::service::resolve::fixture::CHAIN;
 use crate::service::resolve::fixture::manifest_id;
+
+/// Answers for every program by the same closure.
+struct Answering<F>(F);
+
+impl<F> ProgramRunner for Answering<F>
+where
+    F: Fn(&Path, &[String]) -> io::Result<String> + Send + Sync,
+{
+    fn output(&self, program: &Path, args: &[String], _: Duration) -> io::Result<String> {
+        (self.0)(program, args)
+    }
+}
 
 fn install(folder: &Path, program: &str, mode: u32) -> PathBuf {
     let path = folder.join(program);
@@ -31,17 +44,18 @@ fn catalog() -> Catalog {
 
 fn search(folders: &[&Path], printed: &'static str, cache: &mut VersionCache) -> (Programs, usize) {
     let asked = AtomicUsize::new(0);
-    let runner = |_: &Path, args: &[String], _: Duration| {
+    let runner = Answering(|_: &Path, args: &[String]| {
         asked.fetch_add(1, Ordering::Relaxed);
         assert_eq!(args, ["--version"]);
         match printed {
             "hangs" => Err(io::ErrorKind::TimedOut.into()),
             printed => Ok(printed.to_owned()),
         }
-    };
+    });
     let needed = BTreeSet::from([manifest_id("chain")]);
     let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
     let programs = find(&catalog(), &needed, &folders, &runner, cache);
+    drop(runner);
     (programs, asked.into_inner())
 }
 
@@ -165,7 +179,7 @@ fn the_program_of_an_init_job_is_found_beside_the_real_main_program() {
     std::os::unix::fs::symlink(&main, path.path().join("postgres")).unwrap();
     let catalog = Catalog::load(None).unwrap();
     let needed = BTreeSet::from([manifest_id("postgres")]);
-    let runner = |_: &Path, _: &[String], _: Duration| Ok("postgres (PostgreSQL) 15.13".to_owned());
+    let runner = Answering(|_: &Path, _: &[String]| Ok("postgres (PostgreSQL) 15.13".to_owned()));
     let look = || {
         let folders = [path.path().to_path_buf()];
         find(

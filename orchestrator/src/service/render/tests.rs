@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::RenderError;
-use super::Variables;
+use super::Scope;
 use crate::secret::SecretKey;
 use crate::secret::SecretRef;
 use crate::service::marker::Form;
@@ -15,9 +15,9 @@ fn secret(key: &str) -> SecretRef {
 }
 
 /// A scope with a port, a setting and one secret of its own.
-fn scope() -> Variables {
+fn scope() -> Scope {
     let own = secret("service/a/seed");
-    let mut scope = Variables::default();
+    let mut scope = Scope::default();
     scope.set("service", "a");
     scope.set_in("port", "rpc", 8332);
     scope.set_in("setting", "name", "plain & simple");

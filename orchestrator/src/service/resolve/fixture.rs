@@ -22,7 +22,7 @@ use crate::service::resolve::Inputs;
 use crate::service::resolve::MemoryClass;
 use crate::service::resolve::ResolveError;
 use crate::service::resolve::Resolved;
-use crate::service::resolve::resolve_with_variables;
+use crate::service::resolve::resolve_with_scopes;
 use crate::service::spec::ServiceSpec;
 
 /// A chain with users: settings, a volume, a file with `rpcauth` lines, a second port.
@@ -130,7 +130,7 @@ impl Node {
     }
 
     pub(crate) fn resolved(&self) -> Resolved {
-        resolve_with_variables(&self.inputs()).unwrap_or_else(|errors| {
+        resolve_with_scopes(&self.inputs()).unwrap_or_else(|errors| {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             panic!("the fixture does not resolve:\n{}", errors.join("\n"))
         })
@@ -142,7 +142,7 @@ impl Node {
 
     /// The problems of a node that does not resolve, as text.
     pub(crate) fn errors(&self) -> Vec<String> {
-        resolve_with_variables(&self.inputs())
+        resolve_with_scopes(&self.inputs())
             .expect_err("the node should not resolve")
             .iter()
             .map(ResolveError::to_string)

@@ -22,7 +22,7 @@ use crate::service::desired::DesiredEndpoint;
 use crate::service::marker::Form;
 use crate::service::marker::marker;
 use crate::service::ports::LOOPBACK;
-use crate::service::render::Variables;
+use crate::service::render::Scope;
 use crate::service::resolve::Inputs;
 use crate::service::resolve::Problem;
 use crate::service::resolve::bond;
@@ -143,12 +143,12 @@ impl<'a> Plot<'a> {
     }
 
     /// Builds the variables that need no other service.
-    fn base(&self, service: &ServiceId) -> Result<Variables, Problem> {
+    fn base(&self, service: &ServiceId) -> Result<Scope, Problem> {
         let Inputs {
             profile, places, ..
         } = self.inputs;
         let part = &self.parts[service];
-        let mut scope = Variables::default();
+        let mut scope = Scope::default();
         scope.set("service", service.as_str());
         scope.set("network", network_word(profile.network));
         scope.set("play_money", profile.play_money);
@@ -194,7 +194,7 @@ impl<'a> Plot<'a> {
     }
 
     /// Builds all variables of a service that runs here.
-    pub(crate) fn scope(&self, service: &ServiceId) -> Result<Variables, Problem> {
+    pub(crate) fn scope(&self, service: &ServiceId) -> Result<Scope, Problem> {
         let mut scope = self.base(service)?;
         let part = &self.parts[service];
         for (name, secret) in &part.manifest.secrets {
@@ -226,7 +226,7 @@ impl<'a> Plot<'a> {
 
     fn edge(
         &self,
-        scope: &mut Variables,
+        scope: &mut Scope,
         service: &ServiceId,
         bond: &Bond<'_>,
     ) -> Result<Value, Problem> {
@@ -262,7 +262,7 @@ impl<'a> Plot<'a> {
 
     fn interface(
         &self,
-        scope: &mut Variables,
+        scope: &mut Scope,
         service: &ServiceId,
         name: &Name,
         interface: &Interface,

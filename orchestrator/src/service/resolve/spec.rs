@@ -14,7 +14,7 @@ use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;
 use crate::service::hash::spec_hash;
 use crate::service::render::RenderError;
-use crate::service::render::Variables;
+use crate::service::render::Scope;
 use crate::service::resolve::Problem;
 use crate::service::resolve::ResolveError;
 use crate::service::resolve::bond;
@@ -36,7 +36,7 @@ pub(crate) fn desired_service(
     plot: &Plot<'_>,
     service: &ServiceId,
     part: &Part<'_>,
-) -> Result<(DesiredService, Option<Variables>), Vec<ResolveError>> {
+) -> Result<(DesiredService, Option<Scope>), Vec<ResolveError>> {
     let fail = |problem| vec![ResolveError::new(service, problem)];
     let mut desired = DesiredService {
         manifest: part.manifest.id.clone(),
@@ -83,7 +83,7 @@ fn service_spec(
     plot: &Plot<'_>,
     service: &ServiceId,
     part: &Part<'_>,
-    scope: &Variables,
+    scope: &Scope,
     addresses: &BTreeMap<Name, std::net::SocketAddr>,
 ) -> Result<ServiceSpec, Vec<ResolveError>> {
     let manifest = part.manifest;
@@ -140,7 +140,7 @@ struct Texts {
 fn render(
     service: &ServiceId,
     part: &Part<'_>,
-    scope: &Variables,
+    scope: &Scope,
 ) -> Result<Texts, Vec<ResolveError>> {
     let mut errors = Vec::new();
     let mut keep = |place: String, rendered: Result<String, RenderError>| {

@@ -367,13 +367,13 @@ fn a_setting_that_no_template_reads_changes_no_hash() {
 #[test]
 fn variables_for_probes_are_those_of_the_templates() {
     let resolved = Node::new().resolved();
-    let variables = &resolved.variables[&id("index")];
+    let variables = &resolved.scopes[&id("index")];
     assert_eq!(
         variables.render("{{ edge.chain.port }}").as_deref(),
         Ok("18443")
     );
     assert_eq!(
-        variables.to_object()["url"]["electrum"],
+        variables.variables()["url"]["electrum"],
         "tcp://127.0.0.1:50001"
     );
 }
