@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod fail;
 pub mod id;
 pub mod manifest;
 pub mod node;
@@ -12,4 +13,5 @@ pub mod runtime;
 pub mod secret;
 pub mod service;
 pub mod status;
+pub mod store;
 pub mod task;
