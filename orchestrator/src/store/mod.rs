@@ -7,6 +7,7 @@ pub mod error;
 pub mod folder;
 pub(crate) mod sqlite;
 pub mod state;
+pub mod vault;
 
 pub use error::StoreError;
 

@@ -255,8 +255,9 @@ fn connect(path: &Path, key: Option<&RawKey>) -> Result<Connection, StoreError> 
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     if let Some(key) = key {
+        // SQLCipher would write its own lines to the standard error; what it finds comes back as an error anyway.
         connection
-            .execute_batch("PRAGMA cipher_memory_security = ON")
+            .execute_batch("PRAGMA cipher_log_level = NONE; PRAGMA cipher_memory_security = ON")
             .map_err(failed)?;
         key.apply(&connection, path)?;
     }

@@ -68,3 +68,41 @@ pub(crate) fn identity(byte: u8) -> NodeIdentity {
         created_at: UnixMillis(1_700_000_000_000),
     }
 }
+
+/// Returns what this process, a child of [`run_child`], was told to do and where; nothing in an ordinary run.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a child of a kill test is told what to do by its environment"
+)]
+pub(crate) fn child_task(kind: &str) -> Option<(String, std::path::PathBuf)> {
+    let task = std::env::var("FLASH_TEST_TASK").ok()?;
+    let act = task.strip_prefix(kind)?.strip_prefix(':')?;
+    let dir = std::env::var("FLASH_TEST_DIR").ok()?;
+    Some((act.to_owned(), dir.into()))
+}
+
+/// Runs one test of this program again in a process of its own, armed to be killed at `point`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only a process of its own can be killed without ending the tests"
+)]
+pub(crate) fn run_child(
+    test: &str,
+    kind: &str,
+    act: &str,
+    dir: &Path,
+    point: &str,
+) -> std::process::ExitStatus {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--test-threads=1", "--nocapture"])
+        .env("FLASH_TEST_TASK", format!("{kind}:{act}"))
+        .env("FLASH_TEST_DIR", dir)
+        .stdout(std::process::Stdio::null());
+    if point.is_empty() {
+        command.env_remove("FLASH_FAILPOINT");
+    } else {
+        command.env("FLASH_FAILPOINT", point);
+    }
+    command.status().unwrap()
+}
