@@ -86,7 +86,10 @@ fn full() -> ServiceSpec {
     spec.program.args = vec!["--conf".to_owned(), "/run/x \"quoted\" ü".to_owned()];
     spec.program.env = BTreeMap::from([("HOME".to_owned(), "/data".to_owned())]);
     spec.program.listen = Listen::Single;
-    spec.files = BTreeMap::from([("a.conf".to_owned(), "a=⟦service/relay/seed#1:plain⟧\n".to_owned())]);
+    spec.files = BTreeMap::from([(
+        "a.conf".to_owned(),
+        "a=⟦service/relay/seed#1:plain⟧\n".to_owned(),
+    )]);
     spec.secrets = BTreeMap::from([("seed".to_owned(), secret("service/relay/seed", 1))]);
     spec.volumes = BTreeMap::from([(
         name("data"),
@@ -143,14 +146,29 @@ fn but(change: impl FnOnce(&mut ServiceSpec)) -> ServiceSpec {
 fn what_a_running_service_does_not_notice_does_not_change_the_hash() {
     let unnoticed = [
         ("manifest", but(|s| s.manifest = manifest_id("renamed"))),
-        ("needs_mib", but(|s| s.volumes.get_mut(&name("data")).unwrap().needs_mib = 99)),
-        ("root", but(|s| s.volumes.get_mut(&name("data")).unwrap().root = "big".to_owned())),
-        ("class", but(|s| s.volumes.get_mut(&name("data")).unwrap().class = DataClass::Secret)),
+        (
+            "needs_mib",
+            but(|s| s.volumes.get_mut(&name("data")).unwrap().needs_mib = 99),
+        ),
+        (
+            "root",
+            but(|s| s.volumes.get_mut(&name("data")).unwrap().root = "big".to_owned()),
+        ),
+        (
+            "class",
+            but(|s| s.volumes.get_mut(&name("data")).unwrap().class = DataClass::Secret),
+        ),
         ("on_loss", but(|s| s.edges[0].on_loss = OnLoss::Exits)),
-        ("waits_for", but(|s| s.edges[0].waits_for = WaitsFor::Synced)),
+        (
+            "waits_for",
+            but(|s| s.edges[0].waits_for = WaitsFor::Synced),
+        ),
         ("edge allow", but(|s| s.edges[0].allow.clear())),
         ("consumer allow", but(|s| s.consumers[0].allow.clear())),
-        ("consumer credential", but(|s| s.consumers[0].credential = Some(secret("x", 9)))),
+        (
+            "consumer credential",
+            but(|s| s.consumers[0].credential = Some(secret("x", 9))),
+        ),
         ("stop", but(|s| s.stop.grace_seconds = 900)),
         ("order of edges", but(|s| s.edges.reverse())),
         ("order of consumers", but(|s| s.consumers.reverse())),
@@ -168,17 +186,42 @@ fn what_only_a_restart_can_change_changes_the_hash() {
         ("order of arguments", but(|s| s.program.args.reverse())),
         ("environment", but(|s| s.program.env.clear())),
         ("listen", but(|s| s.program.listen = Listen::PerEdge)),
-        ("file", but(|s| s.files.get_mut("a.conf").unwrap().push('x'))),
-        ("generation in a file", but(|s| {
-            s.files.insert("a.conf".to_owned(), "a=⟦service/relay/seed#2:plain⟧\n".to_owned());
-        })),
-        ("secret file's generation", but(|s| {
-            s.secrets.insert("seed".to_owned(), secret("service/relay/seed", 2));
-        })),
-        ("volume path", but(|s| s.volumes.get_mut(&name("data")).unwrap().path.push("x"))),
-        ("port", but(|s| s.listeners.get_mut(&name("http")).unwrap().port = 1)),
-        ("public", but(|s| s.listeners.get_mut(&name("http")).unwrap().public = false)),
-        ("edge's credential", but(|s| s.edges[0].credential = Some(secret("edge/relay/rpc/bitcoind", 4)))),
+        (
+            "file",
+            but(|s| s.files.get_mut("a.conf").unwrap().push('x')),
+        ),
+        (
+            "generation in a file",
+            but(|s| {
+                s.files.insert(
+                    "a.conf".to_owned(),
+                    "a=⟦service/relay/seed#2:plain⟧\n".to_owned(),
+                );
+            }),
+        ),
+        (
+            "secret file's generation",
+            but(|s| {
+                s.secrets
+                    .insert("seed".to_owned(), secret("service/relay/seed", 2));
+            }),
+        ),
+        (
+            "volume path",
+            but(|s| s.volumes.get_mut(&name("data")).unwrap().path.push("x")),
+        ),
+        (
+            "port",
+            but(|s| s.listeners.get_mut(&name("http")).unwrap().port = 1),
+        ),
+        (
+            "public",
+            but(|s| s.listeners.get_mut(&name("http")).unwrap().public = false),
+        ),
+        (
+            "edge's credential",
+            but(|s| s.edges[0].credential = Some(secret("edge/relay/rpc/bitcoind", 4))),
+        ),
         ("edge gone", but(|s| drop(s.edges.pop()))),
         ("consumer gone", but(|s| drop(s.consumers.pop()))),
         ("memory", but(|s| s.limits.memory_mib = 1)),
@@ -204,5 +247,8 @@ fn a_consumer_without_a_credential_does_not_restart_its_provider() {
 #[test]
 fn canonical_json_sorts_keys_and_has_no_spaces() {
     let value = serde_json::json!({ "b": [1, { "z": null, "a": "ü\n" }], "a": true });
-    assert_eq!(canonical(&value), r#"{"a":true,"b":[1,{"a":"ü\n","z":null}]}"#);
+    assert_eq!(
+        canonical(&value),
+        r#"{"a":true,"b":[1,{"a":"ü\n","z":null}]}"#
+    );
 }

@@ -50,7 +50,14 @@ fn requests_carry_the_number_of_the_network() {
         node.places.kind,
     )
     .into_iter()
-    .map(|r| (format!("{}.{}", r.service, r.name), r.number, r.public, r.fixed))
+    .map(|r| {
+        (
+            format!("{}.{}", r.service, r.name),
+            r.number,
+            r.public,
+            r.fixed,
+        )
+    })
     .collect();
     let expected = [
         ("chain.p2p", 18444, true, false),
@@ -58,7 +65,10 @@ fn requests_carry_the_number_of_the_network() {
         ("chain.zmq", 28332, false, false),
         ("index.electrum", 60000, false, true),
     ];
-    assert_eq!(listed, expected.map(|(port, n, p, f)| (port.to_owned(), n, p, f)));
+    assert_eq!(
+        listed,
+        expected.map(|(port, n, p, f)| (port.to_owned(), n, p, f))
+    );
 }
 
 #[test]
@@ -68,13 +78,23 @@ fn a_service_that_is_switched_off_or_external_asks_for_no_port() {
          [services.chain.external.addresses]\nrpc = \"10.0.0.1:8332\"\nzmq = \"10.0.0.1:28332\"\n\
          [services.chain.external.credentials.rpc]\nuser = \"me\"\npassword_file = \"/p\"\n",
     );
-    let listed = requests(&node.profile, &node.choices, &node.catalog, node.places.kind);
+    let listed = requests(
+        &node.profile,
+        &node.choices,
+        &node.catalog,
+        node.places.kind,
+    );
     assert_eq!(listed, []);
 }
 
 #[test]
 fn a_free_number_is_taken_as_wished() {
-    let got = assign(&[request("a", "rpc", 5000)], &PortTable::default(), false, &free);
+    let got = assign(
+        &[request("a", "rpc", 5000)],
+        &PortTable::default(),
+        false,
+        &free,
+    );
     assert_eq!(got, Ok(table(&[("a", "rpc", 5000)])));
 }
 
@@ -96,7 +116,12 @@ fn where_allowed_the_next_free_number_is_taken_that_nobody_wishes_or_keeps() {
     let got = assign(&wishes, &kept, true, &taken(&[5001])).unwrap();
     assert_eq!(
         got,
-        table(&[("a", "rpc", 5000), ("b", "rpc", 5004), ("c", "rpc", 5002), ("gone", "rpc", 5003)])
+        table(&[
+            ("a", "rpc", 5000),
+            ("b", "rpc", 5004),
+            ("c", "rpc", 5002),
+            ("gone", "rpc", 5003)
+        ])
     );
 }
 
@@ -153,7 +178,13 @@ fn two_services_with_one_number_are_refused_by_name() {
         fixed: true,
         ..request(service, "rpc", 6000)
     };
-    let error = assign(&[fixed("a"), fixed("b")], &PortTable::default(), true, &free).unwrap_err();
+    let error = assign(
+        &[fixed("a"), fixed("b")],
+        &PortTable::default(),
+        true,
+        &free,
+    )
+    .unwrap_err();
     assert_eq!(
         error.to_string(),
         "port 6000 (b, rpc) is taken by a (rpc) of this node; change it in node.toml under [services.b.ports]"
@@ -168,13 +199,20 @@ fn a_service_that_is_gone_loses_its_number_to_one_that_asks_for_it() {
         false,
         &free,
     );
-    assert_eq!(got, Ok(table(&[("gone", "zmq", 5001), ("new", "rpc", 5000)])));
+    assert_eq!(
+        got,
+        Ok(table(&[("gone", "zmq", 5001), ("new", "rpc", 5000)]))
+    );
 }
 
 #[test]
 fn two_data_folders_never_get_the_same_port() {
     // The first node listens on what it got; the second probes by binding.
-    let begin = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap().port();
+    let begin = TcpListener::bind((LOOPBACK, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let wish = [request("relay", "http", begin)];
     let first = assign(&wish, &PortTable::default(), true, &bindable).unwrap();
     let number = first.get(&id("relay"), &name("http")).unwrap();

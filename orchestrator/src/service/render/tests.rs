@@ -21,7 +21,11 @@ fn scope() -> Scope {
     scope.set("service", "a");
     scope.set_in("port", "rpc", 8332);
     scope.set_in("setting", "name", "plain & simple");
-    scope.set_in("secret", "seed", json!({ "value": marker(&own, Form::Plain) }));
+    scope.set_in(
+        "secret",
+        "seed",
+        json!({ "value": marker(&own, Form::Plain) }),
+    );
     scope.allow(own);
     scope
 }
@@ -34,7 +38,11 @@ fn values_stand_as_they_are_and_the_last_line_keeps_its_end() {
 
 #[test]
 fn a_name_outside_the_set_is_an_error() {
-    for template in ["{{ nothing }}", "{{ port.zmq }}", "{% if setting.absent %}x{% endif %}"] {
+    for template in [
+        "{{ nothing }}",
+        "{{ port.zmq }}",
+        "{% if setting.absent %}x{% endif %}",
+    ] {
         assert!(
             matches!(scope().file(template), Err(RenderError::Template(_))),
             "{template}"
@@ -48,7 +56,13 @@ fn a_secret_may_be_written_or_encoded_and_nothing_else() {
     assert_eq!(plain.as_deref(), Ok("⟦service/a/seed#1:plain⟧"));
     let encoded = scope().file("{{ secret.seed.value | base64 }}");
     assert_eq!(encoded.as_deref(), Ok("⟦service/a/seed#1:base64⟧"));
-    for spoilt in ["upper", "replace('#', '')", "replace('⟦', '')", "first", "title"] {
+    for spoilt in [
+        "upper",
+        "replace('#', '')",
+        "replace('⟦', '')",
+        "first",
+        "title",
+    ] {
         let template = format!("{{{{ secret.seed.value | {spoilt} }}}}");
         assert!(scope().file(&template).is_err(), "{template}");
     }
@@ -67,7 +81,9 @@ fn a_marker_written_by_hand_gives_nobody_a_foreign_secret() {
     let stolen = marker(&secret("service/lnd/wallet_password"), Form::Plain);
     assert_eq!(
         scope().file(&format!("x={stolen}")),
-        Err(RenderError::ForeignSecret(secret("service/lnd/wallet_password")))
+        Err(RenderError::ForeignSecret(secret(
+            "service/lnd/wallet_password"
+        )))
     );
     let mut scope = scope();
     scope.set_in("setting", "name", stolen);
@@ -87,7 +103,10 @@ fn an_argument_holds_neither_a_secret_nor_a_second_line() {
         scope().word("a\nb"),
         Err(RenderError::ControlCharacter('\n'))
     );
-    assert_eq!(scope().word("--port={{ port.rpc }}").as_deref(), Ok("--port=8332"));
+    assert_eq!(
+        scope().word("--port={{ port.rpc }}").as_deref(),
+        Ok("--port=8332")
+    );
 }
 
 #[test]
