@@ -1,0 +1,187 @@
+//! Mint, swap and melt, and that nothing is created or lost on the way.
+
+use std::{io::Write, net::TcpStream, time::Duration};
+
+use cdk_common::nuts::{MintRequest, Proof, SecretKey};
+use serde_json::json;
+
+use crate::{process::Home, wallet::Wallet};
+
+const ALREADY_SPENT: u64 = 11_001;
+const PENDING: u64 = 11_002;
+
+fn sum(proofs: &[Proof]) -> u64 {
+    proofs.iter().map(|proof| u64::from(proof.amount)).sum()
+}
+
+async fn outstanding(wallet: &Wallet) -> u64 {
+    let health = wallet.get("/health").await.unwrap().body;
+    assert_eq!(health["status"], "ready", "{health}");
+    health["outstanding_sat"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn ecash_is_minted_swapped_and_melted_and_the_books_add_up() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let minted = wallet.mint(&[64, 32, 4]).await;
+    assert_eq!(outstanding(&wallet).await, 100);
+
+    let outputs = wallet.outputs(&[32, 32]);
+    let answer = wallet.swap(&minted[..1], &outputs).await.unwrap();
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let swapped = wallet.open(&outputs, &answer.body["signatures"]);
+    assert_eq!(outstanding(&wallet).await, 100);
+
+    let invoice = cdk_fake_wallet::create_fake_invoice(32_000, String::new()).to_string();
+    let quote =
+        wallet.post("/v1/melt/quote/bolt11", &json!({ "request": invoice, "unit": "sat" })).await.unwrap();
+    assert_eq!(quote.body["amount"], 32, "{:?}", quote.body);
+    let melt = json!({ "quote": quote.body["quote"], "inputs": &swapped[..1] });
+    let paid = wallet.post("/v1/melt/bolt11", &melt).await.unwrap();
+    assert_eq!(paid.body["state"], "PAID", "{:?}", paid.body);
+
+    let kept: Vec<Proof> = minted[1..].iter().chain(&swapped[1..]).cloned().collect();
+    assert_eq!(sum(&kept), 68);
+    assert_eq!(outstanding(&wallet).await, 68);
+    assert!(wallet.states(&kept).await.iter().all(|state| state == "UNSPENT"));
+    assert_eq!(wallet.states(&swapped[..1]).await, ["SPENT"]);
+}
+
+#[tokio::test]
+async fn same_proof_in_parallel_swaps_is_spent_exactly_once() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let proofs = wallet.mint(&[8; 10]).await;
+    for proof in &proofs {
+        let mut attempts = tokio::task::JoinSet::new();
+        for _ in 0..12 {
+            let (wallet, proof) = (wallet.clone(), proof.clone());
+            attempts.spawn(async move {
+                let outputs = wallet.outputs(&[4, 4]);
+                wallet.swap(&[proof], &outputs).await.unwrap()
+            });
+        }
+        let answers = attempts.join_all().await;
+        let accepted = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(accepted, 1, "{answers:?}");
+        let codes: Vec<_> = answers.iter().filter_map(crate::wallet::Answer::code).collect();
+        assert_eq!(codes.len(), 11);
+        assert!(codes.iter().all(|code| [ALREADY_SPENT, PENDING].contains(code)), "{codes:?}");
+    }
+    assert_eq!(outstanding(&wallet).await, 80);
+}
+
+#[tokio::test]
+async fn unbalanced_swap_and_forged_proof_are_refused() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let proofs = wallet.mint(&[8, 8]).await;
+    let greedy = wallet.swap(&proofs[..1], &wallet.outputs(&[16])).await.unwrap();
+    assert_ne!(greedy.status, 200, "{:?}", greedy.body);
+    let mut forged = proofs[0].clone();
+    forged.c = proofs[1].c;
+    let refused = wallet.swap(&[forged], &wallet.outputs(&[8])).await.unwrap();
+    assert_eq!(refused.code(), Some(10_001), "{:?}", refused.body);
+    assert_eq!(wallet.states(&proofs).await, ["UNSPENT", "UNSPENT"]);
+    assert_eq!(outstanding(&wallet).await, 16);
+}
+
+#[tokio::test]
+async fn repeated_swap_gets_the_first_answer_again() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let proofs = wallet.mint(&[8]).await;
+    let outputs = wallet.outputs(&[4, 4]);
+    let first = wallet.swap(&proofs, &outputs).await.unwrap();
+    let second = wallet.swap(&proofs, &outputs).await.unwrap();
+    assert_eq!((first.status, second.status), (200, 200), "{:?}", second.body);
+    assert_eq!(first.body, second.body);
+    assert_eq!(outstanding(&wallet).await, 8);
+}
+
+#[tokio::test]
+async fn locked_quote_is_minted_with_its_key_alone() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let (owner, thief) = (SecretKey::generate(), SecretKey::generate());
+    let quote = wallet.paid_quote(8, Some(&owner.public_key())).await;
+    let outputs = wallet.outputs(&[8]);
+    let mut request = MintRequest { quote: quote.clone(), outputs: outputs.messages.clone(), signature: None };
+    let unsigned = wallet.post("/v1/mint/bolt11", &json!(request)).await.unwrap();
+    assert_eq!(unsigned.code(), Some(20_008), "{:?}", unsigned.body);
+    request.sign(&thief).unwrap();
+    let stolen = wallet.post("/v1/mint/bolt11", &json!(request)).await.unwrap();
+    assert_eq!(stolen.code(), Some(20_008), "{:?}", stolen.body);
+    request.sign(&owner).unwrap();
+    let minted = wallet.post("/v1/mint/bolt11", &json!(request)).await.unwrap();
+    assert_eq!(minted.status, 200, "{:?}", minted.body);
+}
+
+#[tokio::test]
+async fn two_paid_quotes_are_minted_in_one_batch() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let quotes = [wallet.paid_quote(4, None).await, wallet.paid_quote(8, None).await];
+    let outputs = wallet.outputs(&[4, 8]);
+    let body = json!({ "quotes": quotes, "quote_amounts": [4, 8], "outputs": outputs.messages });
+    let answer = wallet.post("/v1/mint/bolt11/batch", &body).await.unwrap();
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    assert_eq!(sum(&wallet.open(&outputs, &answer.body["signatures"])), 12);
+}
+
+#[tokio::test]
+async fn client_that_hangs_up_leaves_no_proof_pending() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let proofs = wallet.mint(&[2; 60]).await;
+    let address = mint.url.trim_start_matches("http://").to_owned();
+    for (index, proof) in proofs.iter().enumerate() {
+        let body = Wallet::swap_body(std::slice::from_ref(proof), &wallet.outputs(&[1, 1])).to_string();
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(
+            stream,
+            "POST /v1/swap HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        // The moment of hanging up wanders through the request; it is what is tested, not a synchronisation.
+        std::thread::sleep(Duration::from_micros(500 * (index as u64 % 30)));
+        drop(stream);
+    }
+    let settled = async {
+        loop {
+            let states = wallet.states(&proofs).await;
+            if !states.iter().any(|state| state == "PENDING") {
+                return states;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let states = tokio::time::timeout(Duration::from_secs(20), settled).await.expect("no proof stays pending");
+    assert!(states.iter().any(|state| state == "SPENT"), "at least one request got through: {states:?}");
+    assert_eq!(outstanding(&wallet).await, 120);
+}
+
+#[tokio::test]
+async fn no_secret_and_no_token_reaches_the_log() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let proofs = wallet.mint(&[8]).await;
+    for _ in 0..2 {
+        let _ = wallet.swap(&proofs, &wallet.outputs(&[8])).await.unwrap();
+    }
+    let log = mint.log();
+    assert!(log.contains("listening"), "{log}");
+    for secret in [proofs[0].secret.to_string(), proofs[0].c.to_string(), crate::process::SEED.to_owned()] {
+        assert!(!log.contains(&secret), "the log holds {secret}: {log}");
+    }
+}
