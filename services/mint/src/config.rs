@@ -77,6 +77,9 @@ pub struct Config {
     /// How long a stop waits for requests in flight.
     #[serde(default = "ten")]
     pub shutdown_seconds: u64,
+    /// How long a melt may keep its client waiting; the payment goes on, and the wallet asks for the quote's state.
+    #[serde(default = "sixty")]
+    pub melt_answer_seconds: u64,
     /// What pays and is paid.
     pub backend: Backend,
     /// What one address may ask for.
@@ -173,8 +176,9 @@ pub enum Backend {
         /// How long an invoice, or a payment, takes.
         #[serde(default)]
         delay_seconds: u64,
-        /// The least fee that a melt reserves.
-        #[serde(default)]
+        /// The least fee that a melt reserves. cdk's fake wallet spends 1 sat more than the invoice, so 0 would leave
+        /// every melt paid and unfinished.
+        #[serde(default = "one")]
         fee_reserve_min_sat: u64,
         /// The fee that a melt reserves, in millionths of the amount.
         #[serde(default)]
@@ -211,6 +215,9 @@ fn one() -> u64 {
 }
 fn ten() -> u64 {
     10
+}
+fn sixty() -> u64 {
+    60
 }
 fn half_a_million() -> u64 {
     500_000
@@ -314,10 +321,11 @@ fn broken_rule(config: &Config) -> Option<(&'static str, String)> {
         max_inputs,
         max_outputs,
         shutdown_seconds,
+        melt_answer_seconds,
         backend,
         limits,
     } = config;
-    let Backend::Fake { delay_seconds, fee_reserve_min_sat: _, fee_reserve_ppm } = backend;
+    let Backend::Fake { delay_seconds, fee_reserve_min_sat, fee_reserve_ppm } = backend;
     let rules = [
         ("data_dir", data_dir.as_os_str().is_empty(), "data_dir is empty: name a folder"),
         ("seed_file", seed_file.as_os_str().is_empty(), "seed_file is empty: name a file"),
@@ -346,7 +354,13 @@ fn broken_rule(config: &Config) -> Option<(&'static str, String)> {
         ("max_inputs", !(1..=1_000).contains(max_inputs), "max_inputs must be 1 to 1000"),
         ("max_outputs", !(1..=1_000).contains(max_outputs), "max_outputs must be 1 to 1000"),
         ("shutdown_seconds", !(1..=600).contains(shutdown_seconds), "shutdown_seconds must be 1 to 600"),
+        ("melt_answer_seconds", !(1..=600).contains(melt_answer_seconds), "melt_answer_seconds must be 1 to 600"),
         ("delay_seconds", *delay_seconds > 3_600, "delay_seconds must be 0 to 3600"),
+        (
+            "fee_reserve_min_sat",
+            !(1..=1_000).contains(fee_reserve_min_sat),
+            "fee_reserve_min_sat must be 1 to 1000: the fake wallet spends 1 sat of it on every payment",
+        ),
         ("fee_reserve_ppm", *fee_reserve_ppm > 1_000_000, "fee_reserve_ppm must be 0 to 1000000"),
         ("burst", limits.burst == 0 && limits.requests_per_minute > 0, "burst must be at least 1"),
         ("in_flight", !(1..=10_000).contains(&limits.in_flight), "in_flight must be 1 to 10000"),

@@ -34,6 +34,7 @@ pub struct Admission {
     gate: Arc<Gate>,
     in_flight: Arc<Semaphore>,
     slots: u32,
+    melt_answer: Duration,
 }
 
 impl Admission {
@@ -45,6 +46,7 @@ impl Admission {
             gate: Arc::new(Gate::new(&config.limits)),
             in_flight: Arc::new(Semaphore::new(config.limits.in_flight)),
             slots,
+            melt_answer: Duration::from_secs(config.melt_answer_seconds),
         }
     }
 
@@ -151,12 +153,22 @@ async fn admit(
     let Ok(slot) = admission.in_flight.clone().try_acquire_owned() else {
         return come_back(StatusCode::SERVICE_UNAVAILABLE, "the mint is busy", "1");
     };
+    let patience = request.uri().path().starts_with("/v1/melt/").then_some(admission.melt_answer);
     finish(async move {
-        let response = next.run(request).await;
+        let response = answer(next.run(request), patience).await;
         drop(slot);
         response
     })
     .await
+}
+
+/// Waits for `work`, for a melt no longer than `patience`: a payment may hang for days, and cdk carries it to its end in
+/// a task of its own, so only the waiting is given up.
+async fn answer(work: impl Future<Output = Response>, patience: Option<Duration>) -> Response {
+    let Some(patience) = patience else { return work.await };
+    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| {
+        come_back(StatusCode::GATEWAY_TIMEOUT, "the payment is still under way; ask for the state of the quote", "10")
+    })
 }
 
 /// Runs `work` to its end even when the client hangs up.

@@ -28,7 +28,7 @@ fn minimal_configuration_gets_the_documented_defaults() {
     assert_eq!(config.quote_ttl_seconds, QuoteTtl { mint: 600, melt: 120 });
     assert_eq!(config.log_format, LogFormat::Text);
     assert_eq!(config.limits, Limits::default());
-    assert_eq!(config.backend, Backend::Fake { delay_seconds: 0, fee_reserve_min_sat: 0, fee_reserve_ppm: 0 });
+    assert_eq!(config.backend, Backend::Fake { delay_seconds: 0, fee_reserve_min_sat: 1, fee_reserve_ppm: 0 });
     assert!(config.use_keyset_v2 && !config.expect_existing);
     assert_eq!((config.min_mint_sat, config.max_mint_sat, config.max_inputs), (1, 500_000, 1_000));
 }
@@ -73,11 +73,14 @@ fn each_broken_rule_names_the_line_of_its_key() {
         ("quote_ttl_seconds = { mint = 600, melt = 86401 }", "melt must be 30 to 86400 seconds"),
         ("max_mint_sat = 0", "min_mint_sat must be at least 1"),
         ("max_melt_sat = 100000001", "min_melt_sat must be at least 1"),
+        ("melt_answer_seconds = 601", "melt_answer_seconds must be 1 to 600"),
         ("shutdown_seconds = 0", "shutdown_seconds must be 1 to 600"),
     ] {
         let message = refusal(&MINIMAL.replace("network =", &format!("{line}\nnetwork =")));
         assert!(message.starts_with("mint.toml:5: ") && message.contains(words), "{line}: {message}");
     }
+    let message = refusal(&format!("{MINIMAL}fee_reserve_min_sat = 0\n"));
+    assert!(message.starts_with("mint.toml:10: fee_reserve_min_sat must be 1 to 1000"), "{message}");
     let message = refusal(&MINIMAL.replace("\"A mint\"", "\" \""));
     assert_eq!(message, "mint.toml:6: name needs 1 to 100 characters");
     let message = refusal(&MINIMAL.replace("http://", "ftp://"));

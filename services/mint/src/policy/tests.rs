@@ -3,7 +3,7 @@ use std::path::Path;
 use super::{PLAY_MONEY, PolicyError, introduce, validate_backend};
 use crate::config::{Backend, Config, Network, parse};
 
-const FAKE: Backend = Backend::Fake { delay_seconds: 0, fee_reserve_min_sat: 0, fee_reserve_ppm: 0 };
+const FAKE: Backend = Backend::Fake { delay_seconds: 0, fee_reserve_min_sat: 1, fee_reserve_ppm: 0 };
 
 fn config(network: &str, name: &str, motd: &str) -> Config {
     let text = format!(

@@ -2,8 +2,10 @@
 
 use std::{io::Write, net::TcpStream, time::Duration};
 
-use cdk_common::nuts::{MintRequest, Proof, SecretKey};
-use serde_json::json;
+use cdk_common::nuts::{MeltQuoteState, MintRequest, Proof, SecretKey};
+use cdk_fake_wallet::{FakeInvoiceDescription, create_fake_invoice};
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use crate::{process::Home, wallet::Wallet};
 
@@ -12,6 +14,13 @@ const PENDING: u64 = 11_002;
 
 fn sum(proofs: &[Proof]) -> u64 {
     proofs.iter().map(|proof| u64::from(proof.amount)).sum()
+}
+
+async fn melt_quote(wallet: &Wallet, amount_sat: u64, description: String) -> Value {
+    let invoice = create_fake_invoice(amount_sat * 1_000, description).to_string();
+    let answer = wallet.post("/v1/melt/quote/bolt11", &json!({ "request": invoice, "unit": "sat" })).await.unwrap();
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    answer.body
 }
 
 async fn outstanding(wallet: &Wallet) -> u64 {
@@ -34,12 +43,9 @@ async fn ecash_is_minted_swapped_and_melted_and_the_books_add_up() {
     let swapped = wallet.open(&outputs, &answer.body["signatures"]);
     assert_eq!(outstanding(&wallet).await, 100);
 
-    let invoice = cdk_fake_wallet::create_fake_invoice(32_000, String::new()).to_string();
-    let quote =
-        wallet.post("/v1/melt/quote/bolt11", &json!({ "request": invoice, "unit": "sat" })).await.unwrap();
-    assert_eq!(quote.body["amount"], 32, "{:?}", quote.body);
-    let melt = json!({ "quote": quote.body["quote"], "inputs": &swapped[..1] });
-    let paid = wallet.post("/v1/melt/bolt11", &melt).await.unwrap();
+    let quote = melt_quote(&wallet, 31, String::new()).await;
+    assert_eq!((&quote["amount"], &quote["fee_reserve"]), (&31.into(), &1.into()), "{quote}");
+    let paid = wallet.post("/v1/melt/bolt11", &json!({ "quote": quote["quote"], "inputs": &swapped[..1] })).await.unwrap();
     assert_eq!(paid.body["state"], "PAID", "{:?}", paid.body);
 
     let kept: Vec<Proof> = minted[1..].iter().chain(&swapped[1..]).cloned().collect();
@@ -47,6 +53,63 @@ async fn ecash_is_minted_swapped_and_melted_and_the_books_add_up() {
     assert_eq!(outstanding(&wallet).await, 68);
     assert!(wallet.states(&kept).await.iter().all(|state| state == "UNSPENT"));
     assert_eq!(wallet.states(&swapped[..1]).await, ["SPENT"]);
+}
+
+#[tokio::test]
+async fn overpaid_melt_gives_change_and_failed_melt_gives_the_proofs_back() {
+    let home = Home::new();
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let minted = wallet.mint(&[64, 8]).await;
+
+    let failing = FakeInvoiceDescription {
+        pay_invoice_state: MeltQuoteState::Failed,
+        check_payment_state: MeltQuoteState::Failed,
+        ..FakeInvoiceDescription::default()
+    };
+    let quote = melt_quote(&wallet, 7, json!(failing).to_string()).await;
+    let failed = wallet.post("/v1/melt/bolt11", &json!({ "quote": quote["quote"], "inputs": &minted[1..] })).await.unwrap();
+    assert_ne!(failed.body["state"], "PAID", "{:?}", failed.body);
+    assert_eq!(wallet.states(&minted).await, ["UNSPENT", "UNSPENT"]);
+
+    let quote = melt_quote(&wallet, 31, String::new()).await;
+    // Blank outputs (NUT-08): the mint chooses the amounts of the change.
+    let blanks = wallet.outputs(&[1; 6]);
+    let body = json!({ "quote": quote["quote"], "inputs": &minted[..1], "outputs": blanks.messages });
+    let paid = wallet.post("/v1/melt/bolt11", &body).await.unwrap();
+    assert_eq!(paid.body["state"], "PAID", "{:?}", paid.body);
+    let change: u64 = paid.body["change"].as_array().unwrap().iter().filter_map(|c| c["amount"].as_u64()).sum();
+    assert_eq!(change, 32);
+    assert_eq!(outstanding(&wallet).await, 8 + 32);
+}
+
+#[tokio::test]
+async fn payment_that_hangs_is_answered_stops_with_the_mint_and_is_reported_after_it() {
+    let home = Home::new();
+    home.write_config("demo", "shutdown_seconds = 2");
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let minted = wallet.mint(&[8, 4]).await;
+    let hanging = FakeInvoiceDescription {
+        pay_invoice_state: MeltQuoteState::Pending,
+        check_payment_state: MeltQuoteState::Pending,
+        ..FakeInvoiceDescription::default()
+    };
+    let quote = melt_quote(&wallet, 7, json!(hanging).to_string()).await;
+    let body = json!({ "quote": quote["quote"], "inputs": &minted[..1] });
+    let answer = wallet.post("/v1/melt/bolt11", &body).await.unwrap();
+    assert_eq!(answer.status, 504, "{:?}", answer.body);
+    assert_eq!(wallet.states(&minted).await, ["PENDING", "UNSPENT"]);
+    assert_eq!(mint.stop(Signal::TERM).code(), Some(0));
+
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let health = wallet.get("/health").await.unwrap();
+    assert_eq!((health.status, &health.body["status"]), (200, &"degraded".into()), "{:?}", health.body);
+    assert_eq!((&health.body["code"], &health.body["unresolved_melts"]), (&"melts_unresolved".into(), &1.into()));
+    assert_eq!(wallet.states(&minted).await, ["PENDING", "UNSPENT"], "nobody knows whether it was paid");
+    let again = wallet.swap(&minted[..1], &wallet.outputs(&[8])).await.unwrap();
+    assert_eq!(again.code(), Some(PENDING), "{:?}", again.body);
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ fn unknown_key_is_refused_with_file_line_and_advice() {
     home.write_config("demo", "nmae = \"typo\"");
     let output = home.run();
     assert_eq!(output.status.code(), Some(78));
-    let start = format!("flash-mint: {}:9: unknown field `nmae`", home.config().display());
+    let start = format!("flash-mint: {}:10: unknown field `nmae`", home.config().display());
     assert!(stderr(&output).starts_with(&start), "{}", stderr(&output));
     assert!(stderr(&output).trim_end().ends_with("remove the key or correct its spelling"), "{}", stderr(&output));
 }

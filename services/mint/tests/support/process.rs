@@ -49,7 +49,7 @@ impl Home {
     pub fn write_config(&self, network: &str, extra: &str) {
         let text = format!(
             "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\nseed_file = \"{}\"\nnetwork = \"{network}\"\nname = \"Corner shop <b>\"\n\
-             url = \"http://127.0.0.1:3338\"\nlog_format = \"json\"\nlog_level = \"trace\"\n{extra}\n\
+             url = \"http://127.0.0.1:3338\"\nmelt_answer_seconds = 2\nlog_format = \"json\"\nlog_level = \"trace\"\n{extra}\n\
              [backend]\nkind = \"fake\"\n[limits]\nrequests_per_minute = 0\n",
             self.path("data").display(),
             self.path("seed").display(),
