@@ -53,7 +53,11 @@ async fn prepare(wallet: &Wallet, swaps: usize) -> Vec<Value> {
     while bodies.len() < swaps {
         let now = SWAPS_PER_MINT.min(swaps - bodies.len());
         let proofs = wallet.mint(&vec![1; WIDTH * now]).await;
-        bodies.extend(proofs.chunks(WIDTH).map(|inputs| Wallet::swap_body(inputs, &wallet.outputs(&[1; WIDTH]))));
+        bodies.extend(
+            proofs
+                .chunks(WIDTH)
+                .map(|inputs| Wallet::swap_body(inputs, &wallet.outputs(&[1; WIDTH]))),
+        );
     }
     bodies
 }
@@ -101,7 +105,9 @@ fn per_second(done: usize, elapsed: Duration) -> f64 {
 
 fn millis(sorted: &[Duration], percent: usize) -> f64 {
     let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(index).map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
+    sorted
+        .get(index)
+        .map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
 }
 
 fn round(value: f64) -> f64 {

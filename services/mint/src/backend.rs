@@ -17,12 +17,28 @@ use crate::config::Backend;
 #[must_use]
 pub fn make(backend: &Backend) -> DynMintPayment {
     match backend {
-        Backend::Fake { delay_seconds, fee_reserve_min_sat, fee_reserve_ppm } => {
+        Backend::Fake {
+            delay_seconds,
+            fee_reserve_min_sat,
+            fee_reserve_ppm,
+        } => {
             // cdk takes the rate as a fraction in single precision; only its fake wallet ever multiplies with it.
-            #[expect(clippy::cast_precision_loss, reason = "parts per million below 2^24 are exact in an f32")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "parts per million below 2^24 are exact in an f32"
+            )]
             let percent_fee_reserve = *fee_reserve_ppm as f32 / 1_000_000.0;
-            let reserve = FeeReserve { min_fee_reserve: (*fee_reserve_min_sat).into(), percent_fee_reserve };
-            Arc::new(FakeWallet::new(reserve, HashMap::new(), HashSet::new(), *delay_seconds, CurrencyUnit::Sat))
+            let reserve = FeeReserve {
+                min_fee_reserve: (*fee_reserve_min_sat).into(),
+                percent_fee_reserve,
+            };
+            Arc::new(FakeWallet::new(
+                reserve,
+                HashMap::new(),
+                HashSet::new(),
+                *delay_seconds,
+                CurrencyUnit::Sat,
+            ))
         }
     }
 }

@@ -74,26 +74,45 @@ pub async fn ask(mint: &Mint, network: Network, unit: Unit, left_open: &Unresolv
     }
 }
 
-async fn read(mint: &Mint, left_open: &Unresolved) -> Result<(Vec<KeysetTotals>, Unresolved), cdk::Error> {
+async fn read(
+    mint: &Mint,
+    left_open: &Unresolved,
+) -> Result<(Vec<KeysetTotals>, Unresolved), cdk::Error> {
     // Redeemed is read first: both only grow, so a swap in between cannot make it look larger than issued.
     let redeemed = mint.total_redeemed().await?;
     let issued = mint.total_issued().await?;
     let amount = |amount: Option<&Amount>| amount.map_or(0, |amount| u64::from(*amount));
     let totals = issued
         .iter()
-        .map(|(id, total)| KeysetTotals { issued_sat: amount(Some(total)), redeemed_sat: amount(redeemed.get(id)) })
+        .map(|(id, total)| KeysetTotals {
+            issued_sat: amount(Some(total)),
+            redeemed_sat: amount(redeemed.get(id)),
+        })
         .chain(
             redeemed
                 .iter()
                 .filter(|(id, _)| !issued.contains_key(*id))
-                .map(|(_, total)| KeysetTotals { issued_sat: 0, redeemed_sat: amount(Some(total)) }),
+                .map(|(_, total)| KeysetTotals {
+                    issued_sat: 0,
+                    redeemed_sat: amount(Some(total)),
+                }),
         )
         .collect();
     let mut still_open = Unresolved::default();
     if *left_open != Unresolved::default() {
-        let open = issuer::list_open(mint).await.map_err(|error| cdk::Error::Custom(error.to_string()))?;
-        still_open.swaps = open.swaps.into_iter().filter(|id| left_open.swaps.contains(id)).collect();
-        still_open.melts = open.melts.into_iter().filter(|id| left_open.melts.contains(id)).collect();
+        let open = issuer::list_open(mint)
+            .await
+            .map_err(|error| cdk::Error::Custom(error.to_string()))?;
+        still_open.swaps = open
+            .swaps
+            .into_iter()
+            .filter(|id| left_open.swaps.contains(id))
+            .collect();
+        still_open.melts = open
+            .melts
+            .into_iter()
+            .filter(|id| left_open.melts.contains(id))
+            .collect();
     }
     Ok((totals, still_open))
 }
@@ -118,8 +137,10 @@ fn blank(network: Network, unit: Unit) -> Health {
 /// money, and nothing outranks that.
 #[must_use]
 pub fn judge(network: Network, unit: Unit, totals: &[KeysetTotals], open: &Unresolved) -> Health {
-    let sum = |of: fn(&KeysetTotals) -> u64| totals.iter().map(of).try_fold(0_u64, u64::checked_add);
-    let (Some(issued_sat), Some(redeemed_sat)) = (sum(|t| t.issued_sat), sum(|t| t.redeemed_sat)) else {
+    let sum =
+        |of: fn(&KeysetTotals) -> u64| totals.iter().map(of).try_fold(0_u64, u64::checked_add);
+    let (Some(issued_sat), Some(redeemed_sat)) = (sum(|t| t.issued_sat), sum(|t| t.redeemed_sat))
+    else {
         return Health {
             status: Status::Failed,
             code: "totals_overflow",
@@ -143,7 +164,9 @@ pub fn judge(network: Network, unit: Unit, totals: &[KeysetTotals], open: &Unres
     } else if totals.iter().any(|t| t.redeemed_sat > t.issued_sat) {
         health.status = Status::Failed;
         health.code = "redeemed_exceeds_issued";
-        health.text = "more ecash of a keyset came back than was ever issued: stop the mint and look".to_owned();
+        health.text =
+            "more ecash of a keyset came back than was ever issued: stop the mint and look"
+                .to_owned();
     } else if !open.swaps.is_empty() {
         health.status = Status::Degraded;
         health.code = "swaps_unresolved";
@@ -161,13 +184,48 @@ pub fn judge(network: Network, unit: Unit, totals: &[KeysetTotals], open: &Unres
 pub fn metrics(health: &Health) -> String {
     let ready = u8::from(health.status == Status::Ready);
     let lines = [
-        ("up", "gauge", "Whether the mint is ready.", u64::from(ready)),
-        ("keysets", "gauge", "Keysets, active or not.", health.keysets as u64),
-        ("issued_sat", "counter", "Ecash ever issued, in satoshis.", health.issued_sat),
-        ("redeemed_sat", "counter", "Ecash ever taken back, in satoshis.", health.redeemed_sat),
-        ("outstanding_sat", "gauge", "Ecash that the mint owes, in satoshis.", health.outstanding_sat),
-        ("unresolved_swaps", "gauge", "Swaps left open by recovery.", health.unresolved_swaps as u64),
-        ("unresolved_melts", "gauge", "Melts left open by recovery.", health.unresolved_melts as u64),
+        (
+            "up",
+            "gauge",
+            "Whether the mint is ready.",
+            u64::from(ready),
+        ),
+        (
+            "keysets",
+            "gauge",
+            "Keysets, active or not.",
+            health.keysets as u64,
+        ),
+        (
+            "issued_sat",
+            "counter",
+            "Ecash ever issued, in satoshis.",
+            health.issued_sat,
+        ),
+        (
+            "redeemed_sat",
+            "counter",
+            "Ecash ever taken back, in satoshis.",
+            health.redeemed_sat,
+        ),
+        (
+            "outstanding_sat",
+            "gauge",
+            "Ecash that the mint owes, in satoshis.",
+            health.outstanding_sat,
+        ),
+        (
+            "unresolved_swaps",
+            "gauge",
+            "Swaps left open by recovery.",
+            health.unresolved_swaps as u64,
+        ),
+        (
+            "unresolved_melts",
+            "gauge",
+            "Melts left open by recovery.",
+            health.unresolved_melts as u64,
+        ),
     ];
     lines
         .map(|(name, kind, help, value)| {

@@ -163,7 +163,10 @@ pub struct QuoteTtl {
 
 impl Default for QuoteTtl {
     fn default() -> Self {
-        Self { mint: 600, melt: 120 }
+        Self {
+            mint: 600,
+            melt: 120,
+        }
     }
 }
 
@@ -203,7 +206,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         // A wallet restoring from its seed asks for a few hundred batches in a row; 20 requests a second let it.
-        Self { requests_per_minute: 1_200, burst: 600, in_flight: 256, trusted_proxies: BTreeSet::new() }
+        Self {
+            requests_per_minute: 1_200,
+            burst: 600,
+            in_flight: 256,
+            trusted_proxies: BTreeSet::new(),
+        }
     }
 }
 
@@ -266,8 +274,10 @@ pub enum ConfigError {
 ///
 /// Errors: each names the file, the line and what to do.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {
-    let text =
-        fs::read_to_string(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+    let text = fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
+        file: file.to_owned(),
+        source,
+    })?;
     parse(file, &text)
 }
 
@@ -278,13 +288,21 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| malformed(file, text, &error))?;
     match broken_rule(&config) {
         None => Ok(config),
-        Some((key, rule)) => Err(ConfigError::Forbidden { file: file.to_owned(), line: line_of(text, key), rule }),
+        Some((key, rule)) => Err(ConfigError::Forbidden {
+            file: file.to_owned(),
+            line: line_of(text, key),
+            rule,
+        }),
     }
 }
 
 fn malformed(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));
-    let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = text.as_bytes()[..start]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1;
     let message = error.message().trim().replace('\n', ", ");
     let advice = if message.starts_with("unknown field") {
         "remove the key or correct its spelling"
@@ -293,79 +311,157 @@ fn malformed(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     } else {
         "correct the line"
     };
-    ConfigError::Malformed { file: file.to_owned(), line, message, advice }
+    ConfigError::Malformed {
+        file: file.to_owned(),
+        line,
+        message,
+        advice,
+    }
 }
+
+/// The key that breaks a rule, whether it does, and the rule.
+type Rule = (&'static str, bool, &'static str);
 
 /// The first rule that `config` breaks, with the key that breaks it.
 fn broken_rule(config: &Config) -> Option<(&'static str, String)> {
-    let Config {
-        listen: _,
-        data_dir,
-        seed_file,
-        network: _,
-        name,
-        description,
-        motd,
-        url,
-        log_format: _,
-        log_level: _,
-        unit: _,
-        input_fee_ppk,
-        use_keyset_v2: _,
-        expect_existing: _,
-        quote_ttl_seconds,
-        min_mint_sat,
-        max_mint_sat,
-        min_melt_sat,
-        max_melt_sat,
-        max_inputs,
-        max_outputs,
-        shutdown_seconds,
-        melt_answer_seconds,
-        backend,
-        limits,
-    } = config;
-    let Backend::Fake { delay_seconds, fee_reserve_min_sat, fee_reserve_ppm } = backend;
-    let rules = [
-        ("data_dir", data_dir.as_os_str().is_empty(), "data_dir is empty: name a folder"),
-        ("seed_file", seed_file.as_os_str().is_empty(), "seed_file is empty: name a file"),
-        ("name", name.trim().is_empty() || name.chars().count() > 100, "name needs 1 to 100 characters"),
-        ("name", name.chars().any(char::is_control), "name has a control character: remove it"),
-        ("description", description.chars().count() > 1_000, "description is over 1000 characters: shorten it"),
-        ("motd", motd.as_ref().is_some_and(|m| m.chars().count() > 1_000), "motd is over 1000 characters: shorten it"),
+    let rules = text_rules(config)
+        .into_iter()
+        .chain(money_rules(config))
+        .chain(load_rules(config));
+    rules
+        .into_iter()
+        .find(|(_, broken, _)| *broken)
+        .map(|(key, _, rule)| (key, rule.to_owned()))
+}
+
+fn text_rules(config: &Config) -> Vec<Rule> {
+    let longer = |text: &str, characters| text.chars().count() > characters;
+    let url = config.url.as_str();
+    let web = url.starts_with("http://") || url.starts_with("https://");
+    vec![
+        (
+            "data_dir",
+            config.data_dir.as_os_str().is_empty(),
+            "data_dir is empty: name a folder",
+        ),
+        (
+            "seed_file",
+            config.seed_file.as_os_str().is_empty(),
+            "seed_file is empty: name a file",
+        ),
+        (
+            "name",
+            config.name.trim().is_empty() || longer(&config.name, 100),
+            "name needs 1 to 100 characters",
+        ),
+        (
+            "name",
+            config.name.chars().any(char::is_control),
+            "name has a control character: remove it",
+        ),
+        (
+            "description",
+            longer(&config.description, 1_000),
+            "description is over 1000 characters: shorten it",
+        ),
+        (
+            "motd",
+            config.motd.as_ref().is_some_and(|motd| longer(motd, 1_000)),
+            "motd is over 1000 characters: shorten it",
+        ),
         (
             "url",
-            !(url.starts_with("http://") || url.starts_with("https://")) || url.chars().any(char::is_whitespace),
+            !web || url.chars().any(char::is_whitespace),
             "url must begin with http:// or https:// and hold no spaces",
         ),
-        ("input_fee_ppk", *input_fee_ppk > 10_000, "input_fee_ppk must be 0 to 10000"),
-        ("quote_ttl_seconds", !(30..=86_400).contains(&quote_ttl_seconds.mint), "mint must be 30 to 86400 seconds"),
-        ("quote_ttl_seconds", !(30..=86_400).contains(&quote_ttl_seconds.melt), "melt must be 30 to 86400 seconds"),
+    ]
+}
+
+fn money_rules(config: &Config) -> Vec<Rule> {
+    let Backend::Fake {
+        delay_seconds,
+        fee_reserve_min_sat,
+        fee_reserve_ppm,
+    } = config.backend;
+    let QuoteTtl { mint, melt } = config.quote_ttl_seconds;
+    vec![
+        (
+            "input_fee_ppk",
+            config.input_fee_ppk > 10_000,
+            "input_fee_ppk must be 0 to 10000",
+        ),
+        (
+            "quote_ttl_seconds",
+            !(30..=86_400).contains(&mint),
+            "mint must be 30 to 86400 seconds",
+        ),
+        (
+            "quote_ttl_seconds",
+            !(30..=86_400).contains(&melt),
+            "melt must be 30 to 86400 seconds",
+        ),
         (
             "max_mint_sat",
-            !allowed_range(*min_mint_sat, *max_mint_sat),
+            !allowed_range(config.min_mint_sat, config.max_mint_sat),
             "min_mint_sat must be at least 1 and max_mint_sat between it and 100000000",
         ),
         (
             "max_melt_sat",
-            !allowed_range(*min_melt_sat, *max_melt_sat),
+            !allowed_range(config.min_melt_sat, config.max_melt_sat),
             "min_melt_sat must be at least 1 and max_melt_sat between it and 100000000",
         ),
-        ("max_inputs", !(1..=1_000).contains(max_inputs), "max_inputs must be 1 to 1000"),
-        ("max_outputs", !(1..=1_000).contains(max_outputs), "max_outputs must be 1 to 1000"),
-        ("shutdown_seconds", !(1..=600).contains(shutdown_seconds), "shutdown_seconds must be 1 to 600"),
-        ("melt_answer_seconds", !(1..=600).contains(melt_answer_seconds), "melt_answer_seconds must be 1 to 600"),
-        ("delay_seconds", *delay_seconds > 3_600, "delay_seconds must be 0 to 3600"),
+        (
+            "delay_seconds",
+            delay_seconds > 3_600,
+            "delay_seconds must be 0 to 3600",
+        ),
         (
             "fee_reserve_min_sat",
-            !(1..=1_000).contains(fee_reserve_min_sat),
+            !(1..=1_000).contains(&fee_reserve_min_sat),
             "fee_reserve_min_sat must be 1 to 1000: the fake wallet spends 1 sat of it on every payment",
         ),
-        ("fee_reserve_ppm", *fee_reserve_ppm > 1_000_000, "fee_reserve_ppm must be 0 to 1000000"),
-        ("burst", limits.burst == 0 && limits.requests_per_minute > 0, "burst must be at least 1"),
-        ("in_flight", !(1..=10_000).contains(&limits.in_flight), "in_flight must be 1 to 10000"),
-    ];
-    rules.into_iter().find(|(_, broken, _)| *broken).map(|(key, _, rule)| (key, rule.to_owned()))
+        (
+            "fee_reserve_ppm",
+            fee_reserve_ppm > 1_000_000,
+            "fee_reserve_ppm must be 0 to 1000000",
+        ),
+    ]
+}
+
+fn load_rules(config: &Config) -> Vec<Rule> {
+    let limits = &config.limits;
+    vec![
+        (
+            "max_inputs",
+            !(1..=1_000).contains(&config.max_inputs),
+            "max_inputs must be 1 to 1000",
+        ),
+        (
+            "max_outputs",
+            !(1..=1_000).contains(&config.max_outputs),
+            "max_outputs must be 1 to 1000",
+        ),
+        (
+            "shutdown_seconds",
+            !(1..=600).contains(&config.shutdown_seconds),
+            "shutdown_seconds must be 1 to 600",
+        ),
+        (
+            "melt_answer_seconds",
+            !(1..=600).contains(&config.melt_answer_seconds),
+            "melt_answer_seconds must be 1 to 600",
+        ),
+        (
+            "burst",
+            limits.burst == 0 && limits.requests_per_minute > 0,
+            "burst must be at least 1",
+        ),
+        (
+            "in_flight",
+            !(1..=10_000).contains(&limits.in_flight),
+            "in_flight must be 1 to 10000",
+        ),
+    ]
 }
 
 fn allowed_range(min_sat: u64, max_sat: u64) -> bool {
@@ -374,8 +470,14 @@ fn allowed_range(min_sat: u64, max_sat: u64) -> bool {
 
 /// The line that sets `key`, or the first one where it is left to its default.
 fn line_of(text: &str, key: &str) -> usize {
-    let sets = |line: &&str| line.trim_start().strip_prefix(key).is_some_and(|r| r.trim_start().starts_with('='));
-    text.lines().position(|line| sets(&line)).map_or(1, |index| index + 1)
+    let sets = |line: &&str| {
+        line.trim_start()
+            .strip_prefix(key)
+            .is_some_and(|r| r.trim_start().starts_with('='))
+    };
+    text.lines()
+        .position(|line| sets(&line))
+        .map_or(1, |index| index + 1)
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ pub const IDENTITY_FILE: &str = "mint.identity";
 /// Where the identity stands in cdk's key-value table.
 pub const IDENTITY_KEY: [&str; 3] = ["flash_mint", "identity", "mint"];
 
+/// Where the version of cdk that last wrote stands in cdk's key-value table.
+pub const VERSION_KEY: [&str; 3] = ["flash_mint", "identity", "cdk_version"];
+/// The version of cdk whose tables this program knows; a unit test holds it against `Cargo.lock`.
+pub const CDK_VERSION: [u32; 3] = [0, 18, 3];
+
 /// How long a request waits for the one connection before it fails.
 const CONNECTION_WAIT: Duration = Duration::from_secs(30);
 
@@ -117,6 +122,16 @@ pub enum DatabaseError {
         /// Who wanted it.
         configured: String,
     },
+    /// A newer program wrote it.
+    #[error("{}: cdk {found} wrote the database and this program knows only cdk {known}; run the newer flash-mint, there is no way back", file.display())]
+    Newer {
+        /// The database.
+        file: PathBuf,
+        /// Who wrote it.
+        found: String,
+        /// Whose tables are known.
+        known: String,
+    },
     /// The database has keysets but no owner.
     #[error("{}: the database holds keysets and does not say whose; flash-mint did not make it and will not use it", file.display())]
     Ownerless {
@@ -158,7 +173,10 @@ impl DatabaseError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Corrupt { .. } | Self::BooksDisagree { .. } => 65,
-            Self::Missing { .. } | Self::Foreign { .. } | Self::Ownerless { .. } => 78,
+            Self::Missing { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Ownerless { .. } => 78,
             Self::Io { .. } | Self::Sqlite { .. } | Self::Open { .. } => 74,
         }
     }
@@ -175,17 +193,24 @@ pub fn examine(folder: &Path, expect_existing: bool) -> Result<Found, DatabaseEr
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         Err(source) => return Err(DatabaseError::Io { file, source }),
     };
-    let found = if empty { Found::Nothing } else { inspect(&file)? };
+    let found = if empty {
+        Found::Nothing
+    } else {
+        inspect(&file)?
+    };
     match found {
-        Found::Nothing | Found::Unclaimed if remembered => {
-            Err(DatabaseError::Missing { file, reason: "mint.identity remembers one" })
-        }
-        Found::Nothing | Found::Unclaimed if expect_existing => {
-            Err(DatabaseError::Missing { file, reason: "expect_existing is true" })
-        }
-        Found::Nothing if has_log(&file) => {
-            Err(DatabaseError::Missing { file, reason: "its write-ahead log is still here" })
-        }
+        Found::Nothing | Found::Unclaimed if remembered => Err(DatabaseError::Missing {
+            file,
+            reason: "mint.identity remembers one",
+        }),
+        Found::Nothing | Found::Unclaimed if expect_existing => Err(DatabaseError::Missing {
+            file,
+            reason: "expect_existing is true",
+        }),
+        Found::Nothing if has_log(&file) => Err(DatabaseError::Missing {
+            file,
+            reason: "its write-ahead log is still here",
+        }),
         found => Ok(found),
     }
 }
@@ -198,41 +223,74 @@ fn has_log(file: &Path) -> bool {
 
 fn inspect(file: &Path) -> Result<Found, DatabaseError> {
     let explain = |error| explain(file, error);
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(explain)?;
-    let finding: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(explain)?;
+    let connection =
+        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(explain)?;
+    let finding: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(explain)?;
     if finding != "ok" {
-        return Err(DatabaseError::Corrupt { file: file.to_owned(), finding: finding.replace('\n', " ") });
+        return Err(DatabaseError::Corrupt {
+            file: file.to_owned(),
+            finding: finding.replace('\n', " "),
+        });
     }
-    if !has_table(&connection, "keyset").map_err(explain)? || !has_table(&connection, "kv_store").map_err(explain)? {
+    if !has_table(&connection, "keyset").map_err(explain)?
+        || !has_table(&connection, "kv_store").map_err(explain)?
+    {
         return Ok(Found::Unclaimed);
     }
-    let owner: Option<Vec<u8>> = connection
-        .query_row(
-            "SELECT value FROM kv_store WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
-            IDENTITY_KEY,
-            |row| row.get(0),
-        )
-        .optional()
+    let damaged = |finding: &str| DatabaseError::Corrupt {
+        file: file.to_owned(),
+        finding: finding.to_owned(),
+    };
+    let keysets: i64 = connection
+        .query_row("SELECT count(*) FROM keyset", [], |row| row.get(0))
         .map_err(explain)?;
-    let keysets: i64 = connection.query_row("SELECT count(*) FROM keyset", [], |row| row.get(0)).map_err(explain)?;
-    match owner.map(|bytes| serde_json::from_slice(&bytes)) {
+    let owner = match read_value(&connection, VERSION_KEY)
+        .map_err(explain)?
+        .map(|json| serde_json::from_slice(&json))
+    {
+        Some(Ok(found)) if found > CDK_VERSION => {
+            let [found, known] = [found, CDK_VERSION]
+                .map(|version: [u32; 3]| version.map(|n| n.to_string()).join("."));
+            return Err(DatabaseError::Newer {
+                file: file.to_owned(),
+                found,
+                known,
+            });
+        }
+        Some(Err(_)) => return Err(damaged("its version is not readable")),
+        Some(Ok(_)) | None => read_value(&connection, IDENTITY_KEY).map_err(explain)?,
+    };
+    match owner.map(|json| serde_json::from_slice(&json)) {
         Some(Ok(identity)) => {
             recount(file, &connection)?;
             Ok(Found::Claimed(identity))
         }
-        Some(Err(_)) => {
-            Err(DatabaseError::Corrupt { file: file.to_owned(), finding: "its identity is not readable".to_owned() })
-        }
-        None if keysets > 0 => Err(DatabaseError::Ownerless { file: file.to_owned() }),
+        Some(Err(_)) => Err(damaged("its identity is not readable")),
+        None if keysets > 0 => Err(DatabaseError::Ownerless {
+            file: file.to_owned(),
+        }),
         None => Ok(Found::Unclaimed),
     }
 }
 
+fn read_value(connection: &Connection, key: [&str; 3]) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .query_row(
+            "SELECT value FROM kv_store WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND key = ?3",
+            key,
+            |row| row.get(0),
+        )
+        .optional()
+}
+
 fn has_table(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = ?1", [table], |row| {
-        row.get(0)
-    })
+    connection.query_row(
+        "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = ?1",
+        [table],
+        |row| row.get(0),
+    )
 }
 
 /// Sums the signatures and the spent proofs, and compares with the running totals that cdk keeps.
@@ -261,31 +319,41 @@ fn recount(file: &Path, connection: &Connection) -> Result<(), DatabaseError> {
         .map_err(|error| explain(file, error))?;
     match disagreement {
         None => Ok(()),
-        Some((keyset, [issued, kept_issued, redeemed, kept_redeemed])) => Err(DatabaseError::BooksDisagree {
-            file: file.to_owned(),
-            keyset,
-            finding: format!(
-                "issued {issued} sat by its signatures and {kept_issued} by its total, redeemed {redeemed} sat by its \
+        Some((keyset, [issued, kept_issued, redeemed, kept_redeemed])) => {
+            Err(DatabaseError::BooksDisagree {
+                file: file.to_owned(),
+                keyset,
+                finding: format!(
+                    "issued {issued} sat by its signatures and {kept_issued} by its total, redeemed {redeemed} sat by its \
                  proofs and {kept_redeemed} by its total"
-            ),
-        }),
+                ),
+            })
+        }
     }
 }
 
 fn explain(file: &Path, error: rusqlite::Error) -> DatabaseError {
     let file = file.to_owned();
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            DatabaseError::Corrupt { file, finding: error.to_string() }
-        }
-        _ => DatabaseError::Sqlite { file, source: error },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DatabaseError::Corrupt {
+            file,
+            finding: error.to_string(),
+        },
+        _ => DatabaseError::Sqlite {
+            file,
+            source: error,
+        },
     }
 }
 
 /// Refuses a database that belongs to another mint than `configured`.
 ///
 /// Errors: another seed, network or unit.
-pub fn validate_owner(folder: &Path, found: &Found, configured: &Identity) -> Result<(), DatabaseError> {
+pub fn validate_owner(
+    folder: &Path,
+    found: &Found,
+    configured: &Identity,
+) -> Result<(), DatabaseError> {
     match found {
         Found::Claimed(identity) if identity != configured => Err(DatabaseError::Foreign {
             file: folder.join(DATABASE_FILE),
@@ -313,7 +381,10 @@ pub async fn open(folder: &Path) -> Result<MintDatabase, DatabaseError> {
         .truncate(false)
         .mode(0o600)
         .open(&file)
-        .map_err(|source| DatabaseError::Io { file: file.clone(), source })?;
+        .map_err(|source| DatabaseError::Io {
+            file: file.clone(),
+            source,
+        })?;
     MintDatabase::new(OneConnectionConfig((&file).into()))
         .await
         .map_err(|source| DatabaseError::Open { file, source })
@@ -332,7 +403,10 @@ pub fn remember(folder: &Path, identity: &Identity) -> Result<(), DatabaseError>
         fs::rename(&unfinished, &file)?;
         fs::File::open(folder)?.sync_all()
     };
-    write().map_err(|source| DatabaseError::Io { file: file.clone(), source })
+    write().map_err(|source| DatabaseError::Io {
+        file: file.clone(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::{io, net::SocketAddr};
 
 use crate::{
-    config::ConfigError, database::DatabaseError, issuer::IssuerError, lock::LockError, policy::PolicyError,
-    seed::SeedError,
+    config::ConfigError, database::DatabaseError, issuer::IssuerError, lock::LockError,
+    policy::PolicyError, seed::SeedError,
 };
 
 /// Why the mint did not start, or did not stop well.
@@ -29,7 +29,9 @@ pub enum MintError {
     #[error(transparent)]
     Issuer(#[from] IssuerError),
     /// The listening address.
-    #[error("{listen}: the address is taken; stop the program that listens there or choose another `listen`")]
+    #[error(
+        "{listen}: the address is taken; stop the program that listens there or choose another `listen`"
+    )]
     AddressTaken {
         /// The address.
         listen: SocketAddr,

@@ -74,7 +74,13 @@ struct Face {
 
 impl Face {
     async fn health(&self) -> Health {
-        books::ask(&self.mint, self.config.network, self.config.unit, &self.left_open).await
+        books::ask(
+            &self.mint,
+            self.config.network,
+            self.config.unit,
+            &self.left_open,
+        )
+        .await
     }
 }
 
@@ -89,17 +95,27 @@ pub async fn router(
 ) -> Result<Router, cdk::Error> {
     let keep = Duration::from_secs(ANSWER_CACHE_SECONDS);
     let cache = HttpCache::new(keep, keep, None);
-    let wallets =
-        cdk_axum::create_mint_router_with_custom_cache(mint.clone(), cache, vec!["bolt11".to_owned()], false)
-            .await
-            .map_err(|error| cdk::Error::Custom(error.to_string()))?;
-    let face = Face { mint, config, left_open: Arc::new(left_open) };
+    let wallets = cdk_axum::create_mint_router_with_custom_cache(
+        mint.clone(),
+        cache,
+        vec!["bolt11".to_owned()],
+        false,
+    )
+    .await
+    .map_err(|error| cdk::Error::Custom(error.to_string()))?;
+    let face = Face {
+        mint,
+        config,
+        left_open: Arc::new(left_open),
+    };
     let ours = Router::new()
         .route("/", get(page))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .with_state(face);
-    Ok(ours.merge(wallets).layer(middleware::from_fn_with_state(admission, admit)))
+    Ok(ours
+        .merge(wallets)
+        .layer(middleware::from_fn_with_state(admission, admit)))
 }
 
 async fn page(State(face): State<Face>) -> Html<String> {
@@ -119,7 +135,11 @@ async fn page(State(face): State<Face>) -> Html<String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('@', "&#64;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('@', "&#64;")
 }
 
 async fn health(State(face): State<Face>) -> Response {
@@ -132,7 +152,11 @@ async fn health(State(face): State<Face>) -> Response {
 }
 
 async fn metrics(State(face): State<Face>) -> Response {
-    ([(header::CONTENT_TYPE, METRICS_TYPE)], books::metrics(&face.health().await)).into_response()
+    (
+        [(header::CONTENT_TYPE, METRICS_TYPE)],
+        books::metrics(&face.health().await),
+    )
+        .into_response()
 }
 
 /// Lets a request in, or says when to come back.
@@ -146,14 +170,28 @@ async fn admit(
         "/health" | "/metrics" => Lane::Probe,
         _ => Lane::Wallet,
     };
-    let forwarded_for = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    // Some proxies append a header of their own instead of an entry; the last one is theirs.
+    let forwarded_for = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .iter()
+        .next_back()
+        .and_then(|value| value.to_str().ok());
     if !admission.gate.admit(peer.ip(), forwarded_for, lane) {
-        return come_back(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address", "5");
+        return come_back(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests from this address",
+            "5",
+        );
     }
     let Ok(slot) = admission.in_flight.clone().try_acquire_owned() else {
         return come_back(StatusCode::SERVICE_UNAVAILABLE, "the mint is busy", "1");
     };
-    let patience = request.uri().path().starts_with("/v1/melt/").then_some(admission.melt_answer);
+    let patience = request
+        .uri()
+        .path()
+        .starts_with("/v1/melt/")
+        .then_some(admission.melt_answer);
     finish(async move {
         let response = answer(next.run(request), patience).await;
         drop(slot);
@@ -165,10 +203,18 @@ async fn admit(
 /// Waits for `work`, for a melt no longer than `patience`: a payment may hang for days, and cdk carries it to its end in
 /// a task of its own, so only the waiting is given up.
 async fn answer(work: impl Future<Output = Response>, patience: Option<Duration>) -> Response {
-    let Some(patience) = patience else { return work.await };
-    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| {
-        come_back(StatusCode::GATEWAY_TIMEOUT, "the payment is still under way; ask for the state of the quote", "10")
-    })
+    let Some(patience) = patience else {
+        return work.await;
+    };
+    tokio::time::timeout(patience, work)
+        .await
+        .unwrap_or_else(|_| {
+            come_back(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the payment is still under way; ask for the state of the quote",
+                "10",
+            )
+        })
 }
 
 /// Runs `work` to its end even when the client hangs up.
@@ -176,21 +222,39 @@ async fn answer(work: impl Future<Output = Response>, patience: Option<Duration>
 /// The server drops the future of a request whose connection closes. Dropped between its two transactions, a swap would
 /// leave its proofs reserved until the next start, so begun work is finished in a task of its own.
 async fn finish(work: impl Future<Output = Response> + Send + 'static) -> Response {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns; `Admission::drained` waits for it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that spawns; `Admission::drained` waits for it"
+    )]
     let task = tokio::spawn(work);
     task.await.unwrap_or_else(|error| {
-        tracing::error!(panicked = error.is_panic(), "a request did not come to its end");
-        come_back(StatusCode::INTERNAL_SERVER_ERROR, "the mint could not finish the request", "1")
+        tracing::error!(
+            panicked = error.is_panic(),
+            "a request did not come to its end"
+        );
+        come_back(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the mint could not finish the request",
+            "1",
+        )
     })
 }
 
 fn come_back(status: StatusCode, detail: &str, after_seconds: &'static str) -> Response {
     // Browser wallets may read an answer only with this header, which cdk adds to its own answers alone.
     let headers: [(HeaderName, HeaderValue); 2] = [
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+        (
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("*"),
+        ),
         (header::RETRY_AFTER, HeaderValue::from_static(after_seconds)),
     ];
-    (status, headers, Json(json!({ "detail": detail, "code": status.as_u16() }))).into_response()
+    (
+        status,
+        headers,
+        Json(json!({ "detail": detail, "code": status.as_u16() })),
+    )
+        .into_response()
 }
 
 #[cfg(test)]

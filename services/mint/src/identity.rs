@@ -30,6 +30,10 @@ impl Identity {
         let master = Xpriv::new_master(bitcoin::Network::Bitcoin, seed.expose())
             .expect("64 bytes of entropy give a master key but for a chance of 2^-127");
         let pubkey = master.to_keypair(&Secp256k1::new()).public_key();
-        Self { pubkey: pubkey.to_string(), network, unit }
+        Self {
+            pubkey: pubkey.to_string(),
+            network,
+            unit,
+        }
     }
 }

@@ -13,16 +13,12 @@ use cdk::{
         nut19::{CachedEndpoint, Method, Path},
     },
 };
-use cdk_common::{
-    common::QuoteTTL,
-    database::{self, KVStoreDatabase},
-    mint::OperationKind,
-};
+use cdk_common::{common::QuoteTTL, database, mint::OperationKind};
 
 use crate::{
     backend,
     config::{Config, Unit},
-    database::{IDENTITY_KEY, MintDatabase},
+    database::{CDK_VERSION, IDENTITY_KEY, MintDatabase, VERSION_KEY},
     identity::Identity,
     policy,
     seed::Seed,
@@ -47,7 +43,9 @@ pub enum IssuerError {
     #[error("the mint's database did not answer")]
     Database(#[source] database::Error),
     /// The keys that cdk derived are not those of our identity.
-    #[error("cdk derived mint key {derived} from the seed and {expected} was expected; nothing was served")]
+    #[error(
+        "cdk derived mint key {derived} from the seed and {expected} was expected; nothing was served"
+    )]
     WrongKey {
         /// cdk's.
         derived: String,
@@ -74,12 +72,19 @@ pub async fn start(
     identity: &Identity,
     database: MintDatabase,
 ) -> Result<Arc<Mint>, IssuerError> {
-    claim(&database, identity).await.map_err(IssuerError::Database)?;
+    claim(&database, identity)
+        .await
+        .map_err(IssuerError::Database)?;
     let store = Arc::new(database);
     let mut builder = describe(MintBuilder::new(store.clone()), config);
     let unit = currency(config.unit);
-    let unit_config = UnitConfig { input_fee_ppk: config.input_fee_ppk, ..UnitConfig::default() };
-    builder.configure_unit(unit.clone(), unit_config).map_err(IssuerError::Build)?;
+    let unit_config = UnitConfig {
+        input_fee_ppk: config.input_fee_ppk,
+        ..UnitConfig::default()
+    };
+    builder
+        .configure_unit(unit.clone(), unit_config)
+        .map_err(IssuerError::Build)?;
     let limits = MintMeltLimits {
         mint_min: config.min_mint_sat.into(),
         mint_max: config.max_mint_sat.into(),
@@ -96,45 +101,62 @@ pub async fn start(
         .await
         .map_err(IssuerError::Build)?;
     let mut info = builder.current_mint_info();
-    let mint = builder.build_with_seed(store, seed.expose()).await.map_err(IssuerError::Build)?;
+    let mint = builder
+        .build_with_seed(store, seed.expose())
+        .await
+        .map_err(IssuerError::Build)?;
 
     let stored = mint.mint_info().await.map_err(IssuerError::Build)?;
     let derived = stored.pubkey.map(|key| key.to_string()).unwrap_or_default();
     if derived != identity.pubkey {
-        return Err(IssuerError::WrongKey { derived, expected: identity.pubkey.clone() });
+        return Err(IssuerError::WrongKey {
+            derived,
+            expected: identity.pubkey.clone(),
+        });
     }
     // cdk keeps the first introduction for ever; the configuration is the truth here, so it is written at each start.
     info.pubkey = stored.pubkey;
     let ttl = QuoteTTL::new(config.quote_ttl_seconds.mint, config.quote_ttl_seconds.melt);
-    mint.set_mint_info_and_quote_ttl(info, ttl).await.map_err(IssuerError::Build)?;
+    mint.set_mint_info_and_quote_ttl(info, ttl)
+        .await
+        .map_err(IssuerError::Build)?;
 
     let mint = Arc::new(mint);
     mint.start().await.map_err(IssuerError::Start)?;
     Ok(mint)
 }
 
+/// Writes the owner, once, and the version of cdk that now writes, in one transaction.
 async fn claim(database: &MintDatabase, identity: &Identity) -> Result<(), database::Error> {
-    let [primary, secondary, key] = IDENTITY_KEY;
-    let json = serde_json::to_vec(identity).expect("an identity is plain JSON");
-    if database.kv_read(primary, secondary, key).await?.is_some() {
-        return Ok(());
-    }
+    let owner = serde_json::to_vec(identity).expect("an identity is plain JSON");
+    let version = serde_json::to_vec(&CDK_VERSION).expect("three numbers are plain JSON");
     let mut transaction = database::MintDatabase::begin_transaction(database).await?;
-    transaction.kv_write(primary, secondary, key, &json).await?;
+    for ([primary, secondary, key], value) in [(IDENTITY_KEY, owner), (VERSION_KEY, version)] {
+        transaction
+            .kv_write(primary, secondary, key, &value)
+            .await?;
+    }
     transaction.commit().await
 }
 
 fn describe(builder: MintBuilder, config: &Config) -> MintBuilder {
     let introduction = policy::introduce(config);
     let unit = currency(config.unit);
-    let cached = [Path::Swap, Path::custom_mint(BOLT11), Path::custom_melt(BOLT11)]
-        .map(|path| CachedEndpoint::new(Method::Post, path))
-        .to_vec();
+    let cached = [
+        Path::Swap,
+        Path::custom_mint(BOLT11),
+        Path::custom_melt(BOLT11),
+    ]
+    .map(|path| CachedEndpoint::new(Method::Post, path))
+    .to_vec();
     let builder = builder
         .with_name(introduction.name)
         .with_description(introduction.description)
         .with_urls(vec![config.url.clone()])
-        .with_version(MintVersion::new(env!("CARGO_PKG_NAME").to_owned(), env!("CARGO_PKG_VERSION").to_owned()))
+        .with_version(MintVersion::new(
+            env!("CARGO_PKG_NAME").to_owned(),
+            env!("CARGO_PKG_VERSION").to_owned(),
+        ))
         .with_limits(config.max_inputs, config.max_outputs)
         .with_keyset_v2(Some(config.use_keyset_v2))
         .with_supported_websockets(SupportedMethods::default_bolt11(unit))
@@ -159,8 +181,17 @@ fn currency(unit: Unit) -> CurrencyUnit {
 pub async fn list_open(mint: &Mint) -> Result<Unresolved, IssuerError> {
     let store = mint.localstore();
     let open = async |kind| -> Result<Vec<String>, IssuerError> {
-        let sagas = store.get_incomplete_sagas(kind).await.map_err(IssuerError::Database)?;
-        Ok(sagas.into_iter().map(|saga| saga.operation_id.to_string()).collect())
+        let sagas = store
+            .get_incomplete_sagas(kind)
+            .await
+            .map_err(IssuerError::Database)?;
+        Ok(sagas
+            .into_iter()
+            .map(|saga| saga.operation_id.to_string())
+            .collect())
     };
-    Ok(Unresolved { swaps: open(OperationKind::Swap).await?, melts: open(OperationKind::Melt).await? })
+    Ok(Unresolved {
+        swaps: open(OperationKind::Swap).await?,
+        melts: open(OperationKind::Melt).await?,
+    })
 }

@@ -37,7 +37,10 @@ impl Gate {
         let buckets = rate
             .zip(burst)
             .map(|(rate, burst)| RateLimiter::keyed(Quota::per_minute(rate).allow_burst(burst)));
-        Self { buckets, trusted_proxies: limits.trusted_proxies.clone() }
+        Self {
+            buckets,
+            trusted_proxies: limits.trusted_proxies.clone(),
+        }
     }
 
     /// Takes one token of the client behind `peer`; false where its bucket is empty.
@@ -45,7 +48,9 @@ impl Gate {
     /// `forwarded_for` is the request's `X-Forwarded-For`, believed only when a trusted proxy sent it.
     #[must_use]
     pub fn admit(&self, peer: IpAddr, forwarded_for: Option<&str>, lane: Lane) -> bool {
-        let Some(buckets) = &self.buckets else { return true };
+        let Some(buckets) = &self.buckets else {
+            return true;
+        };
         let client = self.client(peer, forwarded_for);
         buckets.check_key(&(network_of(client), lane)).is_ok()
     }

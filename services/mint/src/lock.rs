@@ -42,8 +42,15 @@ pub enum LockError {
 ///
 /// Errors: another process holds it, or the file system refused.
 pub fn hold(folder: &Path) -> Result<Held, LockError> {
-    let failed = |source| LockError::Failed { folder: folder.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    let failed = |source| LockError::Failed {
+        folder: folder.to_owned(),
+        source,
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -54,7 +61,9 @@ pub fn hold(folder: &Path) -> Result<Held, LockError> {
         .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Held { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(LockError::Taken { folder: folder.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(LockError::Taken {
+            folder: folder.to_owned(),
+        }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }

@@ -86,7 +86,9 @@ fn start_logging(config: &Config) {
         LogLevel::Info | LogLevel::Debug | LogLevel::Trace => "info",
     };
     let filter = EnvFilter::new(format!("{libraries},flash_mint={level}"));
-    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter);
+    let builder = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_env_filter(filter);
     match config.log_format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().init(),

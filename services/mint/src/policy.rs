@@ -41,7 +41,9 @@ pub struct Introduction {
 pub fn validate_backend(network: Network, backend: &Backend) -> Result<(), PolicyError> {
     match (network, backend) {
         (Network::Demo | Network::Regtest, Backend::Fake { .. }) => Ok(()),
-        (Network::Signet | Network::Mainnet, Backend::Fake { .. }) => Err(PolicyError::PlayMoneyBackend { network }),
+        (Network::Signet | Network::Mainnet, Backend::Fake { .. }) => {
+            Err(PolicyError::PlayMoneyBackend { network })
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::serve::ListenerExt;
 use cdk::mint::Mint;
 use tokio::{
     net::TcpListener,
@@ -37,12 +38,15 @@ pub fn check(config: &Config) -> Result<Identity, MintError> {
 
 /// Runs the mint until SIGTERM or SIGINT.
 ///
-/// Errors: it could not start; nothing was served and no row changed by then.
+/// Errors: it could not start, and nothing was served; or the server broke.
 pub fn run(config: Config) -> Result<(), MintError> {
     policy::validate_backend(config.network, &config.backend)?;
     let seed = Seed::read(&config.seed_file)?;
     let identity = Identity::derive(&seed, config.network, config.unit);
-    let runtime = Builder::new_multi_thread().enable_all().build().map_err(server)?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(server)?;
     let config = Arc::new(config);
     let result = runtime.block_on(live(&config, seed, &identity));
     stop_runtime(runtime);
@@ -84,10 +88,15 @@ async fn live(config: &Arc<Config>, seed: Seed, identity: &Identity) -> Result<(
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, MintError> {
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => MintError::AddressTaken { listen: address },
-        _ => MintError::Listen { listen: address, source },
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => MintError::AddressTaken { listen: address },
+            _ => MintError::Listen {
+                listen: address,
+                source,
+            },
+        })
 }
 
 async fn serve(
@@ -102,13 +111,22 @@ async fn serve(
         .await
         .map_err(IssuerError::Build)?;
     let address = listener.local_addr().map_err(server)?;
+    // Answers are small and awaited one by one: waiting to fill a packet only delays them.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(error = %error, "a connection keeps its delay");
+        }
+    });
     let (stopping, mut stopped) = watch::channel(false);
-    let server_future = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            stop.await;
-            tracing::info!("stopping: no new connections");
-            stopping.send_replace(true);
-        });
+    let server_future = axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async move {
+        stop.await;
+        tracing::info!("stopping: no new connections");
+        stopping.send_replace(true);
+    });
     let grace = Duration::from_secs(config.shutdown_seconds);
     let deadline = async {
         if stopped.wait_for(|stopping| *stopping).await.is_err() {

@@ -62,15 +62,25 @@ impl Seed {
     /// Errors: the mode grants strangers something, or the content is not a seed.
     /// Shape: 128 hexadecimal digits, then at most one newline.
     pub fn read(file: &Path) -> Result<Self, SeedError> {
-        let unreadable = |source| SeedError::Unreadable { file: file.to_owned(), source };
+        let unreadable = |source| SeedError::Unreadable {
+            file: file.to_owned(),
+            source,
+        };
         let mode = fs::metadata(file).map_err(unreadable)?.permissions().mode() & 0o777;
         if mode & 0o027 != 0 {
-            return Err(SeedError::Exposed { file: file.to_owned(), mode });
+            return Err(SeedError::Exposed {
+                file: file.to_owned(),
+                mode,
+            });
         }
         let content = Zeroizing::new(fs::read(file).map_err(unreadable)?);
-        let seed = Self::decode(&content).ok_or_else(|| SeedError::Malformed { file: file.to_owned() })?;
+        let seed = Self::decode(&content).ok_or_else(|| SeedError::Malformed {
+            file: file.to_owned(),
+        })?;
         if seed.0.iter().all(|byte| *byte == seed.0[0]) {
-            return Err(SeedError::Degenerate { file: file.to_owned() });
+            return Err(SeedError::Degenerate {
+                file: file.to_owned(),
+            });
         }
         Ok(seed)
     }

@@ -33,19 +33,32 @@ fn anything_but_128_digits_is_refused() {
     let letters = DIGITS.replace('f', "g");
     for content in ["", "00", &DIGITS[..64], &long, &spaced, &lines, &letters] {
         let (_folder, file) = file(content, 0o600);
-        assert!(matches!(Seed::read(&file), Err(SeedError::Malformed { .. })), "{content:?}");
+        assert!(
+            matches!(Seed::read(&file), Err(SeedError::Malformed { .. })),
+            "{content:?}"
+        );
     }
 }
 
 #[test]
 fn one_byte_repeated_is_refused() {
     let (_folder, file) = file(&"00".repeat(64), 0o600);
-    assert!(matches!(Seed::read(&file), Err(SeedError::Degenerate { .. })));
+    assert!(matches!(
+        Seed::read(&file),
+        Err(SeedError::Degenerate { .. })
+    ));
 }
 
 #[test]
 fn modes_that_let_strangers_in_are_refused_and_group_reading_is_not() {
-    for (mode, accepted) in [(0o600, true), (0o400, true), (0o440, true), (0o644, false), (0o602, false), (0o620, false)] {
+    for (mode, accepted) in [
+        (0o600, true),
+        (0o400, true),
+        (0o440, true),
+        (0o644, false),
+        (0o602, false),
+        (0o620, false),
+    ] {
         let (_folder, file) = file(DIGITS, mode);
         assert_eq!(Seed::read(&file).is_ok(), accepted, "{mode:o}");
     }
@@ -54,5 +67,8 @@ fn modes_that_let_strangers_in_are_refused_and_group_reading_is_not() {
 #[test]
 fn seed_is_never_printed() {
     let (_folder, file) = file(DIGITS, 0o600);
-    assert_eq!(format!("{:?}", Seed::read(&file).unwrap()), "Seed([redacted])");
+    assert_eq!(
+        format!("{:?}", Seed::read(&file).unwrap()),
+        "Seed([redacted])"
+    );
 }

@@ -24,22 +24,32 @@ struct Attempt {
 }
 
 /// Swaps `batches` in parallel until the mint dies under them.
-async fn swap_until_killed(wallet: &Wallet, batches: Vec<Vec<Proof>>, acknowledged: Arc<AtomicUsize>) -> Vec<Attempt> {
+async fn swap_until_killed(
+    wallet: &Wallet,
+    batches: Vec<Vec<Proof>>,
+    acknowledged: Arc<AtomicUsize>,
+) -> Vec<Attempt> {
     let mut swaps = JoinSet::new();
     let room = Arc::new(tokio::sync::Semaphore::new(16));
     for inputs in batches {
         let (wallet, room, acknowledged) = (wallet.clone(), room.clone(), acknowledged.clone());
         swaps.spawn(async move {
-            let _place = room.acquire().await.unwrap();
+            let _place = room.acquire().await.expect("the semaphore is never closed");
             let outputs = wallet.outputs(&[2, 2]);
             let proofs = match wallet.swap(&inputs, &outputs).await {
-                Ok(answer) if answer.status == 200 => Some(wallet.open(&outputs, &answer.body["signatures"])),
+                Ok(answer) if answer.status == 200 => {
+                    Some(wallet.open(&outputs, &answer.body["signatures"]))
+                }
                 Ok(_) | Err(_) => None,
             };
             if proofs.is_some() {
                 acknowledged.fetch_add(1, Ordering::SeqCst);
             }
-            Attempt { inputs, outputs, acknowledged: proofs }
+            Attempt {
+                inputs,
+                outputs,
+                acknowledged: proofs,
+            }
         });
     }
     swaps.join_all().await
@@ -66,7 +76,12 @@ async fn kill_9_under_parallel_swaps_loses_nothing_acknowledged() {
         };
         let (attempts, ()) = tokio::join!(swapping, killing);
         drop(mint);
-        assert!(attempts.iter().any(|attempt| attempt.acknowledged.is_none()), "the kill came too late to test anything");
+        assert!(
+            attempts
+                .iter()
+                .any(|attempt| attempt.acknowledged.is_none()),
+            "the kill came too late to test anything"
+        );
 
         let mint = home.start();
         let wallet = Wallet::connect(&mint.url).await;
@@ -85,11 +100,20 @@ async fn kill_9_under_parallel_swaps_loses_nothing_acknowledged() {
 /// The live proofs of one attempt after the restart.
 async fn settle(wallet: &Wallet, attempt: &Attempt) -> Vec<Proof> {
     let states = wallet.states(&attempt.inputs).await;
-    assert!(states.iter().all(|state| *state == states[0]), "a swap spends all its inputs or none: {states:?}");
+    assert!(
+        states.iter().all(|state| *state == states[0]),
+        "a swap spends all its inputs or none: {states:?}"
+    );
     let restored = wallet.restore(&attempt.outputs).await;
     match (states[0].as_str(), &attempt.acknowledged, restored) {
         ("SPENT", Some(proofs), Some(_)) => {
-            assert!(wallet.states(proofs).await.iter().all(|state| state == "UNSPENT"));
+            assert!(
+                wallet
+                    .states(proofs)
+                    .await
+                    .iter()
+                    .all(|state| state == "UNSPENT")
+            );
             proofs.clone()
         }
         ("SPENT", None, Some(proofs)) => proofs,

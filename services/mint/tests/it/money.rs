@@ -18,15 +18,23 @@ fn sum(proofs: &[Proof]) -> u64 {
 
 async fn melt_quote(wallet: &Wallet, amount_sat: u64, description: String) -> Value {
     let invoice = create_fake_invoice(amount_sat * 1_000, description).to_string();
-    let answer = wallet.post("/v1/melt/quote/bolt11", &json!({ "request": invoice, "unit": "sat" })).await.unwrap();
+    let answer = wallet
+        .post(
+            "/v1/melt/quote/bolt11",
+            &json!({ "request": invoice, "unit": "sat" }),
+        )
+        .await
+        .expect("the mint answers");
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     answer.body
 }
 
 async fn outstanding(wallet: &Wallet) -> u64 {
-    let health = wallet.get("/health").await.unwrap().body;
+    let health = wallet.get("/health").await.expect("the mint answers").body;
     assert_eq!(health["status"], "ready", "{health}");
-    health["outstanding_sat"].as_u64().unwrap()
+    health["outstanding_sat"]
+        .as_u64()
+        .expect("the mint answers")
 }
 
 #[tokio::test]
@@ -44,14 +52,30 @@ async fn ecash_is_minted_swapped_and_melted_and_the_books_add_up() {
     assert_eq!(outstanding(&wallet).await, 100);
 
     let quote = melt_quote(&wallet, 31, String::new()).await;
-    assert_eq!((&quote["amount"], &quote["fee_reserve"]), (&31.into(), &1.into()), "{quote}");
-    let paid = wallet.post("/v1/melt/bolt11", &json!({ "quote": quote["quote"], "inputs": &swapped[..1] })).await.unwrap();
+    assert_eq!(
+        (&quote["amount"], &quote["fee_reserve"]),
+        (&31.into(), &1.into()),
+        "{quote}"
+    );
+    let paid = wallet
+        .post(
+            "/v1/melt/bolt11",
+            &json!({ "quote": quote["quote"], "inputs": &swapped[..1] }),
+        )
+        .await
+        .unwrap();
     assert_eq!(paid.body["state"], "PAID", "{:?}", paid.body);
 
     let kept: Vec<Proof> = minted[1..].iter().chain(&swapped[1..]).cloned().collect();
     assert_eq!(sum(&kept), 68);
     assert_eq!(outstanding(&wallet).await, 68);
-    assert!(wallet.states(&kept).await.iter().all(|state| state == "UNSPENT"));
+    assert!(
+        wallet
+            .states(&kept)
+            .await
+            .iter()
+            .all(|state| state == "UNSPENT")
+    );
     assert_eq!(wallet.states(&swapped[..1]).await, ["SPENT"]);
 }
 
@@ -68,17 +92,29 @@ async fn overpaid_melt_gives_change_and_failed_melt_gives_the_proofs_back() {
         ..FakeInvoiceDescription::default()
     };
     let quote = melt_quote(&wallet, 7, json!(failing).to_string()).await;
-    let failed = wallet.post("/v1/melt/bolt11", &json!({ "quote": quote["quote"], "inputs": &minted[1..] })).await.unwrap();
+    let failed = wallet
+        .post(
+            "/v1/melt/bolt11",
+            &json!({ "quote": quote["quote"], "inputs": &minted[1..] }),
+        )
+        .await
+        .unwrap();
     assert_ne!(failed.body["state"], "PAID", "{:?}", failed.body);
     assert_eq!(wallet.states(&minted).await, ["UNSPENT", "UNSPENT"]);
 
     let quote = melt_quote(&wallet, 31, String::new()).await;
     // Blank outputs (NUT-08): the mint chooses the amounts of the change.
     let blanks = wallet.outputs(&[1; 6]);
-    let body = json!({ "quote": quote["quote"], "inputs": &minted[..1], "outputs": blanks.messages });
+    let body =
+        json!({ "quote": quote["quote"], "inputs": &minted[..1], "outputs": blanks.messages });
     let paid = wallet.post("/v1/melt/bolt11", &body).await.unwrap();
     assert_eq!(paid.body["state"], "PAID", "{:?}", paid.body);
-    let change: u64 = paid.body["change"].as_array().unwrap().iter().filter_map(|c| c["amount"].as_u64()).sum();
+    let change: u64 = paid.body["change"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|c| c["amount"].as_u64())
+        .sum();
     assert_eq!(change, 32);
     assert_eq!(outstanding(&wallet).await, 8 + 32);
 }
@@ -105,10 +141,25 @@ async fn payment_that_hangs_is_answered_stops_with_the_mint_and_is_reported_afte
     let mint = home.start();
     let wallet = Wallet::connect(&mint.url).await;
     let health = wallet.get("/health").await.unwrap();
-    assert_eq!((health.status, &health.body["status"]), (200, &"degraded".into()), "{:?}", health.body);
-    assert_eq!((&health.body["code"], &health.body["unresolved_melts"]), (&"melts_unresolved".into(), &1.into()));
-    assert_eq!(wallet.states(&minted).await, ["PENDING", "UNSPENT"], "nobody knows whether it was paid");
-    let again = wallet.swap(&minted[..1], &wallet.outputs(&[8])).await.unwrap();
+    assert_eq!(
+        (health.status, &health.body["status"]),
+        (200, &"degraded".into()),
+        "{:?}",
+        health.body
+    );
+    assert_eq!(
+        (&health.body["code"], &health.body["unresolved_melts"]),
+        (&"melts_unresolved".into(), &1.into())
+    );
+    assert_eq!(
+        wallet.states(&minted).await,
+        ["PENDING", "UNSPENT"],
+        "nobody knows whether it was paid"
+    );
+    let again = wallet
+        .swap(&minted[..1], &wallet.outputs(&[8]))
+        .await
+        .unwrap();
     assert_eq!(again.code(), Some(PENDING), "{:?}", again.body);
 }
 
@@ -130,9 +181,17 @@ async fn same_proof_in_parallel_swaps_is_spent_exactly_once() {
         let answers = attempts.join_all().await;
         let accepted = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(accepted, 1, "{answers:?}");
-        let codes: Vec<_> = answers.iter().filter_map(crate::wallet::Answer::code).collect();
+        let codes: Vec<_> = answers
+            .iter()
+            .filter_map(crate::wallet::Answer::code)
+            .collect();
         assert_eq!(codes.len(), 11);
-        assert!(codes.iter().all(|code| [ALREADY_SPENT, PENDING].contains(code)), "{codes:?}");
+        assert!(
+            codes
+                .iter()
+                .all(|code| [ALREADY_SPENT, PENDING].contains(code)),
+            "{codes:?}"
+        );
     }
     assert_eq!(outstanding(&wallet).await, 80);
 }
@@ -143,7 +202,10 @@ async fn unbalanced_swap_and_forged_proof_are_refused() {
     let mint = home.start();
     let wallet = Wallet::connect(&mint.url).await;
     let proofs = wallet.mint(&[8, 8]).await;
-    let greedy = wallet.swap(&proofs[..1], &wallet.outputs(&[16])).await.unwrap();
+    let greedy = wallet
+        .swap(&proofs[..1], &wallet.outputs(&[16]))
+        .await
+        .unwrap();
     assert_ne!(greedy.status, 200, "{:?}", greedy.body);
     let mut forged = proofs[0].clone();
     forged.c = proofs[1].c;
@@ -162,7 +224,12 @@ async fn repeated_swap_gets_the_first_answer_again() {
     let outputs = wallet.outputs(&[4, 4]);
     let first = wallet.swap(&proofs, &outputs).await.unwrap();
     let second = wallet.swap(&proofs, &outputs).await.unwrap();
-    assert_eq!((first.status, second.status), (200, 200), "{:?}", second.body);
+    assert_eq!(
+        (first.status, second.status),
+        (200, 200),
+        "{:?}",
+        second.body
+    );
     assert_eq!(first.body, second.body);
     assert_eq!(outstanding(&wallet).await, 8);
 }
@@ -175,14 +242,27 @@ async fn locked_quote_is_minted_with_its_key_alone() {
     let (owner, thief) = (SecretKey::generate(), SecretKey::generate());
     let quote = wallet.paid_quote(8, Some(&owner.public_key())).await;
     let outputs = wallet.outputs(&[8]);
-    let mut request = MintRequest { quote: quote.clone(), outputs: outputs.messages.clone(), signature: None };
-    let unsigned = wallet.post("/v1/mint/bolt11", &json!(request)).await.unwrap();
+    let mut request = MintRequest {
+        quote: quote.clone(),
+        outputs: outputs.messages.clone(),
+        signature: None,
+    };
+    let unsigned = wallet
+        .post("/v1/mint/bolt11", &json!(request))
+        .await
+        .unwrap();
     assert_eq!(unsigned.code(), Some(20_008), "{:?}", unsigned.body);
     request.sign(&thief).unwrap();
-    let stolen = wallet.post("/v1/mint/bolt11", &json!(request)).await.unwrap();
+    let stolen = wallet
+        .post("/v1/mint/bolt11", &json!(request))
+        .await
+        .unwrap();
     assert_eq!(stolen.code(), Some(20_008), "{:?}", stolen.body);
     request.sign(&owner).unwrap();
-    let minted = wallet.post("/v1/mint/bolt11", &json!(request)).await.unwrap();
+    let minted = wallet
+        .post("/v1/mint/bolt11", &json!(request))
+        .await
+        .unwrap();
     assert_eq!(minted.status, 200, "{:?}", minted.body);
 }
 
@@ -191,7 +271,10 @@ async fn two_paid_quotes_are_minted_in_one_batch() {
     let home = Home::new();
     let mint = home.start();
     let wallet = Wallet::connect(&mint.url).await;
-    let quotes = [wallet.paid_quote(4, None).await, wallet.paid_quote(8, None).await];
+    let quotes = [
+        wallet.paid_quote(4, None).await,
+        wallet.paid_quote(8, None).await,
+    ];
     let outputs = wallet.outputs(&[4, 8]);
     let body = json!({ "quotes": quotes, "quote_amounts": [4, 8], "outputs": outputs.messages });
     let answer = wallet.post("/v1/mint/bolt11/batch", &body).await.unwrap();
@@ -207,7 +290,8 @@ async fn client_that_hangs_up_leaves_no_proof_pending() {
     let proofs = wallet.mint(&[2; 60]).await;
     let address = mint.url.trim_start_matches("http://").to_owned();
     for (index, proof) in proofs.iter().enumerate() {
-        let body = Wallet::swap_body(std::slice::from_ref(proof), &wallet.outputs(&[1, 1])).to_string();
+        let body =
+            Wallet::swap_body(std::slice::from_ref(proof), &wallet.outputs(&[1, 1])).to_string();
         let mut stream = TcpStream::connect(&address).unwrap();
         write!(
             stream,
@@ -228,8 +312,13 @@ async fn client_that_hangs_up_leaves_no_proof_pending() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let states = tokio::time::timeout(Duration::from_secs(20), settled).await.expect("no proof stays pending");
-    assert!(states.iter().any(|state| state == "SPENT"), "at least one request got through: {states:?}");
+    let states = tokio::time::timeout(Duration::from_secs(20), settled)
+        .await
+        .expect("no proof stays pending");
+    assert!(
+        states.iter().any(|state| state == "SPENT"),
+        "at least one request got through: {states:?}"
+    );
     assert_eq!(outstanding(&wallet).await, 120);
 }
 
@@ -244,7 +333,11 @@ async fn no_secret_and_no_token_reaches_the_log() {
     }
     let log = mint.log();
     assert!(log.contains("listening"), "{log}");
-    for secret in [proofs[0].secret.to_string(), proofs[0].c.to_string(), crate::process::SEED.to_owned()] {
+    for secret in [
+        proofs[0].secret.to_string(),
+        proofs[0].c.to_string(),
+        crate::process::SEED.to_owned(),
+    ] {
         assert!(!log.contains(&secret), "the log holds {secret}: {log}");
     }
 }

@@ -41,7 +41,10 @@ fn signet_and_mainnet_refuse_the_fake_backend_with_this_very_sentence() {
         let home = Home::new();
         home.write_config(network, "");
         let expected = include_str!("refusal.golden").replace("NETWORK", network);
-        for output in [home.run(), command(&home.config()).arg("check").output().unwrap()] {
+        for output in [
+            home.run(),
+            command(&home.config()).arg("check").output().unwrap(),
+        ] {
             assert_eq!(output.status.code(), Some(78));
             assert_eq!(stderr(&output), expected);
         }
@@ -51,8 +54,15 @@ fn signet_and_mainnet_refuse_the_fake_backend_with_this_very_sentence() {
 
 #[test]
 fn version_is_printed() {
-    let output = command("unused".as_ref()).arg("--version").stdout(std::process::Stdio::piped()).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "flash-mint 0.1.0\n");
+    let output = command("unused".as_ref())
+        .arg("--version")
+        .stdout(std::process::Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "flash-mint 0.1.0\n"
+    );
 }
 
 #[test]
@@ -69,9 +79,18 @@ fn unknown_key_is_refused_with_file_line_and_advice() {
     home.write_config("demo", "nmae = \"typo\"");
     let output = home.run();
     assert_eq!(output.status.code(), Some(78));
-    let start = format!("flash-mint: {}:10: unknown field `nmae`", home.config().display());
+    let start = format!(
+        "flash-mint: {}:10: unknown field `nmae`",
+        home.config().display()
+    );
     assert!(stderr(&output).starts_with(&start), "{}", stderr(&output));
-    assert!(stderr(&output).trim_end().ends_with("remove the key or correct its spelling"), "{}", stderr(&output));
+    assert!(
+        stderr(&output)
+            .trim_end()
+            .ends_with("remove the key or correct its spelling"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -82,7 +101,11 @@ fn exposed_or_malformed_seed_is_refused_and_never_printed() {
     home.write_seed("abcdef");
     let output = home.run();
     assert_eq!(output.status.code(), Some(78));
-    assert!(stderr(&output).contains("exactly 128 hexadecimal digits"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("exactly 128 hexadecimal digits"),
+        "{}",
+        stderr(&output)
+    );
     assert!(!stderr(&output).contains("abcdef"));
     fs::remove_file(home.path("seed")).unwrap();
     assert_refused(&home, 78, "could not be read");
@@ -100,7 +123,9 @@ fn taken_address_ends_with_75_and_makes_no_database() {
     let home = Home::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let text = fs::read_to_string(home.config()).unwrap().replace("127.0.0.1:0", &address);
+    let text = fs::read_to_string(home.config())
+        .unwrap()
+        .replace("127.0.0.1:0", &address);
     fs::write(home.config(), text).unwrap();
     assert_refused(&home, 75, "the address is taken");
     assert!(!home.data().join("mint.sqlite").exists());
@@ -161,9 +186,33 @@ async fn file_that_is_no_database_ends_with_65() {
 async fn totals_that_do_not_match_their_rows_end_with_65() {
     let home = used_home().await;
     let database = Connection::open(home.data().join("mint.sqlite")).unwrap();
-    database.execute("UPDATE keyset_amounts SET total_issued = total_issued + 1", []).unwrap();
+    database
+        .execute(
+            "UPDATE keyset_amounts SET total_issued = total_issued + 1",
+            [],
+        )
+        .unwrap();
     drop(database);
     assert_refused(&home, 65, "the books do not add up");
+}
+
+#[tokio::test]
+async fn database_of_a_newer_cdk_is_refused() {
+    let home = used_home().await;
+    let database = Connection::open(home.data().join("mint.sqlite")).unwrap();
+    let changed = database
+        .execute(
+            "UPDATE kv_store SET value = CAST('[0,19,0]' AS BLOB) WHERE key = 'cdk_version'",
+            [],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+    drop(database);
+    assert_refused(
+        &home,
+        78,
+        "cdk 0.19.0 wrote the database and this program knows only cdk 0.18.3",
+    );
 }
 
 #[tokio::test]
@@ -171,7 +220,12 @@ async fn keysets_without_an_owner_are_refused() {
     let home = used_home().await;
     fs::remove_file(home.data().join("mint.identity")).unwrap();
     let database = Connection::open(home.data().join("mint.sqlite")).unwrap();
-    database.execute("DELETE FROM kv_store WHERE primary_namespace = 'flash_mint'", []).unwrap();
+    database
+        .execute(
+            "DELETE FROM kv_store WHERE primary_namespace = 'flash_mint'",
+            [],
+        )
+        .unwrap();
     drop(database);
     assert_refused(&home, 78, "does not say whose");
 }

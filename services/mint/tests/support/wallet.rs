@@ -26,41 +26,45 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// Blinded messages and what opens their signatures.
 #[derive(Debug, Clone)]
-pub struct Outputs {
+pub(crate) struct Outputs {
     /// What the mint sees.
-    pub messages: Vec<BlindedMessage>,
+    pub(crate) messages: Vec<BlindedMessage>,
     secrets: Vec<Secret>,
     blinds: Vec<SecretKey>,
 }
 
 /// An answer of the mint.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The headers.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The JSON body, or null where it was none.
-    pub body: Value,
+    pub(crate) body: Value,
     /// The body as it came.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The Cashu error code, where the mint refused.
     #[must_use]
-    pub fn code(&self) -> Option<u64> {
-        if self.status == 200 { None } else { self.body["code"].as_u64() }
+    pub(crate) fn code(&self) -> Option<u64> {
+        if self.status == 200 {
+            None
+        } else {
+            self.body["code"].as_u64()
+        }
     }
 }
 
 /// A connection that broke, so that nobody knows whether the mint acted.
 #[derive(Debug)]
-pub struct Broken;
+pub(crate) struct Broken;
 
 /// A wallet of one mint and its active keyset.
 #[derive(Debug, Clone)]
-pub struct Wallet {
+pub(crate) struct Wallet {
     client: Client<HttpConnector, Body>,
     url: String,
     keyset: Id,
@@ -69,7 +73,7 @@ pub struct Wallet {
 
 impl Wallet {
     /// Reads the active satoshi keyset of the mint at `url`.
-    pub async fn connect(url: &str) -> Self {
+    pub(crate) async fn connect(url: &str) -> Self {
         let mut wallet = Self {
             client: Client::builder(TokioExecutor::new()).build_http(),
             url: url.to_owned(),
@@ -90,12 +94,19 @@ impl Wallet {
 
     /// Makes outputs of `amounts`.
     #[must_use]
-    pub fn outputs(&self, amounts: &[u64]) -> Outputs {
-        let mut outputs = Outputs { messages: Vec::new(), secrets: Vec::new(), blinds: Vec::new() };
+    pub(crate) fn outputs(&self, amounts: &[u64]) -> Outputs {
+        let mut outputs = Outputs {
+            messages: Vec::new(),
+            secrets: Vec::new(),
+            blinds: Vec::new(),
+        };
         for amount in amounts {
             let secret = Secret::generate();
-            let (blinded, blind) = blind_message(&secret.to_bytes(), None).expect("a random secret blinds");
-            outputs.messages.push(BlindedMessage::new((*amount).into(), self.keyset, blinded));
+            let (blinded, blind) =
+                blind_message(&secret.to_bytes(), None).expect("a random secret blinds");
+            outputs
+                .messages
+                .push(BlindedMessage::new((*amount).into(), self.keyset, blinded));
             outputs.secrets.push(secret);
             outputs.blinds.push(blind);
         }
@@ -104,24 +115,29 @@ impl Wallet {
 
     /// Opens the signatures in `answer`, which belong to `outputs` in order.
     #[must_use]
-    pub fn open(&self, outputs: &Outputs, signatures: &Value) -> Vec<Proof> {
+    pub(crate) fn open(&self, outputs: &Outputs, signatures: &Value) -> Vec<Proof> {
         let promises: Vec<BlindSignature> =
             serde_json::from_value(signatures.clone()).expect("the mint answers with signatures");
-        construct_proofs(promises, outputs.blinds.clone(), outputs.secrets.clone(), &self.keys)
-            .expect("the signatures open")
+        construct_proofs(
+            promises,
+            outputs.blinds.clone(),
+            outputs.secrets.clone(),
+            &self.keys,
+        )
+        .expect("the signatures open")
     }
 
     /// Posts `body` to `path`.
     ///
     /// Errors: the connection broke.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, Broken> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Answer, Broken> {
         self.send(Method::POST, path, body.to_string().into()).await
     }
 
     /// Gets `path`.
     ///
     /// Errors: the connection broke.
-    pub async fn get(&self, path: &str) -> Result<Answer, Broken> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer, Broken> {
         self.send(Method::GET, path, Body::empty()).await
     }
 
@@ -135,39 +151,60 @@ impl Wallet {
         let response = self.client.request(request).await.map_err(|_| Broken)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let bytes = to_bytes(Body::new(response.into_body()), MOST_BYTES).await.map_err(|_| Broken)?;
+        let bytes = to_bytes(Body::new(response.into_body()), MOST_BYTES)
+            .await
+            .map_err(|_| Broken)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text })
+        Ok(Answer {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        })
     }
 
     /// Asks for an invoice over `amount_sat` and waits until it is paid; gives the quote's id.
-    pub async fn paid_quote(&self, amount_sat: u64, lock: Option<&PublicKey>) -> String {
+    pub(crate) async fn paid_quote(&self, amount_sat: u64, lock: Option<&PublicKey>) -> String {
         let mut request = json!({ "amount": amount_sat, "unit": "sat" });
         if let Some(key) = lock {
             request["pubkey"] = json!(key);
         }
-        let answer = self.post("/v1/mint/quote/bolt11", &request).await.expect("the mint answers");
+        let answer = self
+            .post("/v1/mint/quote/bolt11", &request)
+            .await
+            .expect("the mint answers");
         assert_eq!(answer.status, 200, "{:?}", answer.body);
-        let quote = answer.body["quote"].as_str().expect("a quote has an id").to_owned();
+        let quote = answer.body["quote"]
+            .as_str()
+            .expect("a quote has an id")
+            .to_owned();
         let waiting = async {
             loop {
-                let answer = self.get(&format!("/v1/mint/quote/bolt11/{quote}")).await.expect("the mint answers");
+                let answer = self
+                    .get(&format!("/v1/mint/quote/bolt11/{quote}"))
+                    .await
+                    .expect("the mint answers");
                 if answer.body["state"] == "PAID" {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(PAID_WITHIN, waiting).await.expect("the invoice is paid in time");
+        tokio::time::timeout(PAID_WITHIN, waiting)
+            .await
+            .expect("the invoice is paid in time");
         quote
     }
 
     /// Mints proofs of `amounts`.
-    pub async fn mint(&self, amounts: &[u64]) -> Vec<Proof> {
+    pub(crate) async fn mint(&self, amounts: &[u64]) -> Vec<Proof> {
         let quote = self.paid_quote(amounts.iter().sum(), None).await;
         let outputs = self.outputs(amounts);
         let answer = self
-            .post("/v1/mint/bolt11", &json!({ "quote": quote, "outputs": outputs.messages }))
+            .post(
+                "/v1/mint/bolt11",
+                &json!({ "quote": quote, "outputs": outputs.messages }),
+            )
             .await
             .expect("the mint answers");
         assert_eq!(answer.status, 200, "{:?}", answer.body);
@@ -176,42 +213,64 @@ impl Wallet {
 
     /// The body of a swap.
     #[must_use]
-    pub fn swap_body(proofs: &[Proof], outputs: &Outputs) -> Value {
+    pub(crate) fn swap_body(proofs: &[Proof], outputs: &Outputs) -> Value {
         json!({ "inputs": proofs, "outputs": outputs.messages })
     }
 
     /// Swaps `proofs` for `outputs`.
     ///
     /// Errors: as [`Wallet::post`].
-    pub async fn swap(&self, proofs: &[Proof], outputs: &Outputs) -> Result<Answer, Broken> {
-        self.post("/v1/swap", &Self::swap_body(proofs, outputs)).await
+    pub(crate) async fn swap(&self, proofs: &[Proof], outputs: &Outputs) -> Result<Answer, Broken> {
+        self.post("/v1/swap", &Self::swap_body(proofs, outputs))
+            .await
     }
 
     /// The states of `proofs`, in order: SPENT, UNSPENT or PENDING.
-    pub async fn states(&self, proofs: &[Proof]) -> Vec<String> {
-        let ys: Vec<PublicKey> = proofs.iter().map(|proof| proof.y().expect("a secret is a point")).collect();
+    pub(crate) async fn states(&self, proofs: &[Proof]) -> Vec<String> {
+        let ys: Vec<PublicKey> = proofs
+            .iter()
+            .map(|proof| proof.y().expect("a secret is a point"))
+            .collect();
         let mut states = Vec::new();
         for some in ys.chunks(200) {
-            let answer =
-                self.post("/v1/checkstate", &json!({ "Ys": some })).await.expect("the mint answers");
+            let answer = self
+                .post("/v1/checkstate", &json!({ "Ys": some }))
+                .await
+                .expect("the mint answers");
             assert_eq!(answer.status, 200, "{:?}", answer.body);
-            let list = answer.body["states"].as_array().expect("states are a list").clone();
+            let list = answer.body["states"]
+                .as_array()
+                .expect("states are a list")
+                .clone();
             let by_y: BTreeMap<String, String> = list
                 .iter()
-                .map(|s| (s["Y"].as_str().unwrap_or_default().to_owned(), s["state"].as_str().unwrap_or_default().to_owned()))
+                .map(|s| {
+                    (
+                        s["Y"].as_str().unwrap_or_default().to_owned(),
+                        s["state"].as_str().unwrap_or_default().to_owned(),
+                    )
+                })
                 .collect();
-            states.extend(some.iter().map(|y| by_y.get(&y.to_string()).cloned().unwrap_or_default()));
+            states.extend(
+                some.iter()
+                    .map(|y| by_y.get(&y.to_string()).cloned().unwrap_or_default()),
+            );
         }
         states
     }
 
     /// Asks again for the signatures of `outputs` (NUT-09); none where the mint never signed them.
-    pub async fn restore(&self, outputs: &Outputs) -> Option<Vec<Proof>> {
-        let answer =
-            self.post("/v1/restore", &json!({ "outputs": outputs.messages })).await.expect("the mint answers");
+    pub(crate) async fn restore(&self, outputs: &Outputs) -> Option<Vec<Proof>> {
+        let answer = self
+            .post("/v1/restore", &json!({ "outputs": outputs.messages }))
+            .await
+            .expect("the mint answers");
         assert_eq!(answer.status, 200, "{:?}", answer.body);
         let found = answer.body["signatures"].as_array().map_or(0, Vec::len);
-        assert!(found == 0 || found == outputs.messages.len(), "a swap is signed whole or not at all");
+        assert!(
+            found == 0 || found == outputs.messages.len(),
+            "a swap is signed whole or not at all"
+        );
         (found > 0).then(|| self.open(outputs, &answer.body["signatures"]))
     }
 }
