@@ -132,6 +132,14 @@ pub enum DatabaseError {
         /// Whose tables are known.
         known: String,
     },
+    /// A new keyset would strand payments that are under way.
+    #[error("{}: input_fee_ppk or use_keyset_v2 changed while the end of {melts} payments is not known; set them back until /health no longer says melts_unresolved", file.display())]
+    KeysetChangeWaits {
+        /// The database.
+        file: PathBuf,
+        /// Payments under way.
+        melts: u64,
+    },
     /// The database has keysets but no owner.
     #[error("{}: the database holds keysets and does not say whose; flash-mint did not make it and will not use it", file.display())]
     Ownerless {
@@ -174,6 +182,7 @@ impl DatabaseError {
         match self {
             Self::Corrupt { .. } | Self::BooksDisagree { .. } => 65,
             Self::Missing { .. }
+            | Self::KeysetChangeWaits { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::Ownerless { .. } => 78,
@@ -361,6 +370,45 @@ pub fn validate_owner(
             configured: describe(configured),
         }),
         Found::Claimed(_) | Found::Nothing | Found::Unclaimed => Ok(()),
+    }
+}
+
+/// Refuses to let cdk make a new keyset while payments are under way: it signs their change with active keysets only, so
+/// their recovery would fail for ever (cdk issue 2447, open in 0.18.3).
+///
+/// Errors: such payments exist and `input_fee_ppk` or `use_v2` differ from the active keyset.
+pub fn validate_keyset_change(
+    folder: &Path,
+    found: &Found,
+    input_fee_ppk: u64,
+    use_v2: bool,
+) -> Result<(), DatabaseError> {
+    let Found::Claimed(_) = found else {
+        return Ok(());
+    };
+    let file = folder.join(DATABASE_FILE);
+    let explain = |error| explain(&file, error);
+    let connection =
+        Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(explain)?;
+    let melts: u64 = connection
+        .query_row(
+            "SELECT count(*) FROM saga_state WHERE operation_kind = 'melt'",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(explain)?;
+    let unchanged: bool = connection
+        .query_row(
+            // An id of version 2 begins with 01 (NUT-02).
+            "SELECT count(*) = 0 FROM keyset WHERE active AND (input_fee_ppk <> ?1 OR (id LIKE '01%') <> ?2)",
+            rusqlite::params![input_fee_ppk, use_v2],
+            |row| row.get(0),
+        )
+        .map_err(explain)?;
+    if melts == 0 || unchanged {
+        Ok(())
+    } else {
+        Err(DatabaseError::KeysetChangeWaits { file, melts })
     }
 }
 

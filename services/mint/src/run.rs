@@ -65,6 +65,12 @@ async fn live(config: &Arc<Config>, seed: Seed, identity: &Identity) -> Result<(
     let listener = listen(config.listen).await?;
     let found = database::examine(&config.data_dir, config.expect_existing)?;
     database::validate_owner(&config.data_dir, &found, identity)?;
+    database::validate_keyset_change(
+        &config.data_dir,
+        &found,
+        config.input_fee_ppk,
+        config.use_keyset_v2,
+    )?;
     if found == Found::Nothing {
         tracing::warn!(data_dir = %config.data_dir.display(), "there is no database: a new mint begins");
     }

@@ -161,6 +161,54 @@ async fn payment_that_hangs_is_answered_stops_with_the_mint_and_is_reported_afte
         .await
         .unwrap();
     assert_eq!(again.code(), Some(PENDING), "{:?}", again.body);
+
+    assert_eq!(mint.stop(Signal::TERM).code(), Some(0));
+    home.write_config("demo", "input_fee_ppk = 100");
+    let refused = home.run();
+    assert_eq!(refused.status.code(), Some(78));
+    let sentence = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        sentence.contains("while the end of 1 payments is not known"),
+        "{sentence}"
+    );
+}
+
+#[tokio::test]
+async fn new_keyset_takes_over_and_old_ecash_stays_good() {
+    let home = Home::new();
+    let mint = home.start();
+    let old = Wallet::connect(&mint.url).await.mint(&[8, 4]).await;
+    assert_eq!(mint.stop(Signal::TERM).code(), Some(0));
+
+    home.write_config("demo", "use_keyset_v2 = false\ninput_fee_ppk = 1000");
+    let mint = home.start();
+    let wallet = Wallet::connect(&mint.url).await;
+    let health = wallet.get("/health").await.unwrap().body;
+    assert_eq!(
+        (&health["keysets"], &health["outstanding_sat"]),
+        (&2.into(), &12.into()),
+        "{health}"
+    );
+    let outputs = wallet.outputs(&[8, 4]);
+    assert!(
+        outputs.messages[0].keyset_id.to_string().starts_with("00"),
+        "new ids are of version 1"
+    );
+    let answer = wallet.swap(&old, &outputs).await.unwrap();
+    assert_eq!(
+        answer.status, 200,
+        "old proofs pay the old fee, none: {:?}",
+        answer.body
+    );
+    let new = wallet.open(&outputs, &answer.body["signatures"]);
+    let free = wallet.swap(&new[..1], &wallet.outputs(&[8])).await.unwrap();
+    assert_ne!(free.status, 200, "one input costs 1 sat now");
+    let paid = wallet
+        .swap(&new[..1], &wallet.outputs(&[4, 2, 1]))
+        .await
+        .unwrap();
+    assert_eq!(paid.status, 200, "{:?}", paid.body);
+    assert_eq!(outstanding(&wallet).await, 11);
 }
 
 #[tokio::test]
