@@ -6,6 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
+    body::{Body, to_bytes},
     extract::{ConnectInfo, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
@@ -26,6 +27,10 @@ use crate::{
 };
 
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The largest request. Source: the limit of axum 0.8, which cdk leaves as it is.
+const MOST_BODY_BYTES: usize = 2 << 20;
+/// How long a request may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 const PAGE: &str = include_str!("page.html");
 
 /// The gate and the count of requests in flight, shared with whoever stops the mint.
@@ -184,6 +189,10 @@ async fn admit(
             "5",
         );
     }
+    let request = match receive(request).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal,
+    };
     let Ok(slot) = admission.in_flight.clone().try_acquire_owned() else {
         return come_back(StatusCode::SERVICE_UNAVAILABLE, "the mint is busy", "1");
     };
@@ -198,6 +207,24 @@ async fn admit(
         response
     })
     .await
+}
+
+/// Reads the whole body before the request takes a slot, so that a client that stalls holds up nobody but itself.
+async fn receive(request: Request) -> Result<Request, Response> {
+    let (head, body) = request.into_parts();
+    match tokio::time::timeout(BODY_WITHIN, to_bytes(body, MOST_BODY_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(head, Body::from(bytes))),
+        Ok(Err(_)) => Err(come_back(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the request is larger than 2 MiB or broke off",
+            "5",
+        )),
+        Err(_) => Err(come_back(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request took too long to arrive",
+            "5",
+        )),
+    }
 }
 
 /// Waits for `work`, for a melt no longer than `patience`: a payment may hang for days, and cdk carries it to its end in

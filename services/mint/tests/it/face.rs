@@ -1,6 +1,6 @@
 //! What a mint says about itself.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Write, net::TcpStream};
 
 use crate::{process::Home, wallet::Wallet};
 
@@ -180,4 +180,34 @@ async fn limit_answers_429_to_wallets_and_still_answers_probes() {
     assert_eq!(refused.headers["access-control-allow-origin"], "*");
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(wallet.get("/health").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn client_that_stalls_holds_up_nobody_else() {
+    let home = Home::new();
+    let text = std::fs::read_to_string(home.config()).unwrap();
+    std::fs::write(home.config(), format!("{text}in_flight = 1\n")).unwrap();
+    let mint = home.start();
+    let address = mint.url.trim_start_matches("http://").to_owned();
+    let mut stalled = Vec::new();
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(
+            stream,
+            "POST /v1/swap HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nunfinished"
+        )
+        .unwrap();
+        stalled.push(stream);
+    }
+    let wallet = Wallet::connect(&mint.url).await;
+    assert_eq!(wallet.mint(&[8]).await.len(), 1);
+    let huge = serde_json::json!({ "inputs": "x".repeat(2 << 20) });
+    assert_eq!(
+        wallet
+            .post("/v1/swap", &huge)
+            .await
+            .map(|answer| answer.status)
+            .unwrap_or(413),
+        413
+    );
 }
