@@ -57,6 +57,16 @@ async fn swap_until_killed(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_under_parallel_swaps_loses_nothing_acknowledged() {
+    interrupt_and_settle(Signal::KILL, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_under_parallel_swaps_finishes_them_and_ends_with_0() {
+    interrupt_and_settle(Signal::TERM, Some(0)).await;
+}
+
+/// Three times: swaps in parallel, sends `signal` in their midst, expects the exit code, starts again and counts.
+async fn interrupt_and_settle(signal: Signal, code: Option<i32>) {
     let home = Home::new();
     let mut total = 0;
     let mut purse: Vec<Proof> = Vec::new();
@@ -72,15 +82,17 @@ async fn kill_9_under_parallel_swaps_loses_nothing_acknowledged() {
             while acknowledged.load(Ordering::SeqCst) < 10 + 15 * round {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            mint.signal(Signal::KILL);
+            tokio::task::spawn_blocking(move || mint.stop(signal))
+                .await
+                .expect("the mint ends")
         };
-        let (attempts, ()) = tokio::join!(swapping, killing);
-        drop(mint);
+        let (attempts, status) = tokio::join!(swapping, killing);
+        assert_eq!(status.code(), code);
         assert!(
             attempts
                 .iter()
                 .any(|attempt| attempt.acknowledged.is_none()),
-            "the kill came too late to test anything"
+            "the signal came too late to test anything"
         );
 
         let mint = home.start();
