@@ -102,7 +102,7 @@ async fn interrupt_and_settle(signal: Signal, code: Option<i32>) {
         }
         let held: u64 = purse.iter().map(|proof| u64::from(proof.amount)).sum();
         assert_eq!(held, total, "no satoshi was lost or made in round {round}");
-        let health = wallet.get("/health").await.unwrap().body;
+        let health = wallet.get("/health").await.expect("the mint answers").body;
         assert_eq!(health["status"], "ready", "{health}");
         assert_eq!(health["outstanding_sat"], total, "{health}");
         assert_eq!(health["unresolved_swaps"], 0, "{health}");
