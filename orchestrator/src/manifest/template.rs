@@ -16,6 +16,7 @@ use minijinja::UndefinedBehavior;
 use minijinja::Value;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
+use minijinja::value::ValueKind;
 use serde::Serialize;
 
 use super::schema::Manifest;
@@ -92,6 +93,10 @@ pub fn environment() -> Environment<'static> {
     environment.add_filter("base64_to_hex", base64_to_hex);
     environment.add_filter("percent", percent);
     environment.set_formatter(|out, state, value| {
+        // The engine would write `True`, which no configuration file understands.
+        if value.kind() == ValueKind::Bool {
+            return Ok(out.write_str(if value.is_true() { "true" } else { "false" })?);
+        }
         if value.to_string().chars().any(char::is_control) {
             return Err(Error::new(
                 ErrorKind::InvalidOperation,

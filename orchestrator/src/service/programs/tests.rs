@@ -16,6 +16,7 @@ use super::Verdict;
 use super::VersionCache;
 use super::find;
 use crate::manifest::Catalog;
+use crate::runtime::process::version::ProcessRunner;
 use crate::service::resolve::fixture::CHAIN;
 use crate::service::resolve::fixture::manifest_id;
 
@@ -204,4 +205,24 @@ fn the_program_of_an_init_job_is_found_beside_the_real_main_program() {
         programs.path("initdb").map(Path::to_path_buf),
         Some(real_initdb)
     );
+}
+
+#[test]
+fn a_real_program_is_really_asked() {
+    let folder = TempDir::new().unwrap();
+    let program = install(folder.path(), "chaind", 0o755);
+    let needed = BTreeSet::from([manifest_id("chain")]);
+    let folders = [folder.path().to_path_buf()];
+    let mut verdict = |printed: &str| {
+        fs::write(
+            &program,
+            format!("#!/bin/sh\necho \"chaind $1: {printed}\"\n"),
+        )
+        .unwrap();
+        let mut cache = VersionCache::default();
+        let programs = find(&catalog(), &needed, &folders, &ProcessRunner, &mut cache);
+        programs.verdict(&manifest_id("chain"))
+    };
+    assert_eq!(verdict("version v31.1.0"), Verdict::Ready);
+    assert!(matches!(verdict("version v30.0.0"), Verdict::Unsafe { .. }));
 }

@@ -111,3 +111,15 @@ fn a_file_holds_no_control_character_but_the_end_of_a_line() {
     );
     assert_eq!(scope().file("a\n\tb").as_deref(), Ok("a\n\tb"));
 }
+
+#[test]
+fn a_boolean_is_written_as_configuration_files_have_it() {
+    let mut scope = scope();
+    scope.set_in("setting", "on", true);
+    assert_eq!(
+        scope
+            .file("{{ setting.on }} {{ not setting.on }}")
+            .as_deref(),
+        Ok("true false")
+    );
+}

@@ -137,11 +137,7 @@ struct Texts {
     files: BTreeMap<String, String>,
 }
 
-fn render(
-    service: &ServiceId,
-    part: &Part<'_>,
-    scope: &Scope,
-) -> Result<Texts, Vec<ResolveError>> {
+fn render(service: &ServiceId, part: &Part<'_>, scope: &Scope) -> Result<Texts, Vec<ResolveError>> {
     let mut errors = Vec::new();
     let mut keep = |place: String, rendered: Result<String, RenderError>| {
         rendered.unwrap_or_else(|problem| {

@@ -185,3 +185,22 @@ fn every_consumer_of_bitcoind_has_its_own_user_and_whitelist() {
             .contains_key(&id("tor"))
     );
 }
+
+#[test]
+fn every_rendered_file_that_calls_itself_toml_is_toml() {
+    for profile in ProfileName::ALL {
+        for (service, desired) in node(*profile, "").desired().services {
+            let Wanted::Run { spec, .. } = desired.wanted else {
+                panic!("{service} does not run");
+            };
+            for (name, text) in spec
+                .files
+                .iter()
+                .filter(|(name, _)| name.ends_with(".toml"))
+            {
+                let read = toml::from_str::<toml::Table>(text);
+                assert!(read.is_ok(), "{profile} {service} {name}: {read:?}");
+            }
+        }
+    }
+}
