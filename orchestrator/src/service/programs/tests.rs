@@ -56,7 +56,6 @@ fn search(folders: &[&Path], printed: &'static str, cache: &mut VersionCache) ->
     let needed = BTreeSet::from([manifest_id("chain")]);
     let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
     let programs = find(&catalog(), &needed, &folders, &runner, cache);
-    drop(runner);
     (programs, asked.into_inner())
 }
 
@@ -213,7 +212,7 @@ fn a_real_program_is_really_asked() {
     let program = install(folder.path(), "chaind", 0o755);
     let needed = BTreeSet::from([manifest_id("chain")]);
     let folders = [folder.path().to_path_buf()];
-    let mut verdict = |printed: &str| {
+    let verdict = |printed: &str| {
         fs::write(
             &program,
             format!("#!/bin/sh\necho \"chaind $1: {printed}\"\n"),
