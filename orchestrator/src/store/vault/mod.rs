@@ -29,8 +29,6 @@ use self::ways::add_recovery;
 use self::ways::check_passphrase;
 use self::ways::finish_change;
 use self::ways::refuse_inside;
-use crate::clock::Clock;
-use crate::clock::UnixMillis;
 use crate::entropy::random_bytes;
 use crate::fail;
 use crate::node::Unlock;

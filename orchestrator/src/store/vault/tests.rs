@@ -5,6 +5,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::Clock;
+use crate::clock::UnixMillis;
 use crate::entropy::SystemEntropy;
 use crate::store::surgery;
 
