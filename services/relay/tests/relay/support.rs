@@ -64,7 +64,6 @@ pub(crate) fn config_text(folder: &Path, extra: &str) -> String {
 /// The real program.
 pub(crate) struct Program {
     child: Child,
-    pub(crate) address: SocketAddr,
     pub(crate) url: String,
 }
 
@@ -85,7 +84,7 @@ impl Program {
             .spawn()
             .expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("piped"));
-        let address = loop {
+        let address: SocketAddr = loop {
             let mut line = String::new();
             assert_ne!(
                 log.read_line(&mut line).expect("a log"),
