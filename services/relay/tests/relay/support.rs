@@ -102,11 +102,7 @@ impl Program {
                 rest.clear();
             }
         });
-        Self {
-            child,
-            address,
-            url: format!("ws://{address}"),
-        }
+        Self { child, url: format!("ws://{address}") }
     }
 
     pub(crate) fn id(&self) -> u32 {
