@@ -81,7 +81,7 @@ impl Tombstones {
         if find(store, by_id, |_| true).await? {
             return Ok(true);
         }
-        let Some(coordinate) = event.coordinate() else {
+        let Some(coordinate) = coordinate(event) else {
             return Ok(false);
         };
         let spellings = spellings(&coordinate);
@@ -98,7 +98,7 @@ impl Tombstones {
         let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
         !hashes.is_empty()
             && (hashes.contains(&self.hash(&event.pubkey, Some(&event.id), None))
-                || event.coordinate().is_some_and(|coordinate| {
+                || coordinate(event).is_some_and(|coordinate| {
                     hashes.contains(&self.hash(&event.pubkey, None, Some(&coordinate)))
                 }))
     }
@@ -177,21 +177,54 @@ fn own_coordinates(request: &Event) -> impl Iterator<Item = Coordinate> + '_ {
     request.tags.iter().filter_map(|tag| {
         let tag = tag.as_slice();
         let text = tag.get(1).filter(|_| tag[0] == "a")?;
-        let coordinate: Coordinate = text.parse().ok()?;
-        let own = coordinate.public_key == request.pubkey
-            && (coordinate.kind.is_replaceable() || coordinate.kind.is_addressable())
-            && spellings(&coordinate).contains(text);
-        own.then_some(coordinate)
+        read_coordinate(text).filter(|coordinate| coordinate.public_key == request.pubkey)
     })
+}
+
+/// Reads an address as an `a` tag spells it.
+///
+/// The library's own reading ends the identifier at its first colon and would delete another event.
+fn read_coordinate(text: &str) -> Option<Coordinate> {
+    let mut parts = text.splitn(3, ':');
+    let kind = Kind::from_u16(parts.next()?.parse().ok()?);
+    let public_key = PublicKey::from_hex(parts.next()?).ok()?;
+    let identifier = parts.next().unwrap_or_default().to_owned();
+    let named = kind.is_addressable() || (kind.is_replaceable() && identifier.is_empty());
+    let coordinate = Coordinate {
+        kind,
+        public_key,
+        identifier,
+    };
+    (named
+        && spellings(&coordinate)
+            .iter()
+            .any(|spelling| spelling == text))
+    .then_some(coordinate)
+}
+
+/// Returns the address of a replaceable or addressable event; only the latter has an identifier.
+fn coordinate(event: &Event) -> Option<Coordinate> {
+    let mut coordinate = event.coordinate()?;
+    if event.kind.is_replaceable() {
+        coordinate.identifier.clear();
+    }
+    Some(coordinate)
 }
 
 /// Returns the ways in which an `a` tag may spell `coordinate`; a replaceable event has no identifier and
 /// is written with or without the closing colon.
 fn spellings(coordinate: &Coordinate) -> Vec<String> {
-    let full = coordinate.to_string();
-    match full.strip_suffix(':') {
-        Some(short) if coordinate.kind.is_replaceable() => vec![short.to_owned(), full],
-        _ => vec![full],
+    let Coordinate {
+        kind,
+        public_key,
+        identifier,
+    } = coordinate;
+    let short = format!("{}:{}", kind.as_u16(), public_key.to_hex());
+    let full = format!("{short}:{identifier}");
+    if kind.is_replaceable() {
+        vec![short, full]
+    } else {
+        vec![full]
     }
 }
 

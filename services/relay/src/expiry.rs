@@ -55,7 +55,7 @@ impl Expiry {
                     Ok(0) => {}
                     Ok(events) => info!(events, "removed {events} expired events"),
                     Err(failure) => {
-                        warn!(error = %chain(&failure), "could not remove expired events")
+                        warn!(error = %chain(&failure), "could not remove expired events");
                     }
                 }
             }

@@ -3,8 +3,6 @@
 //! Deliberately does not fix anything: it remembers the last failed write until a later one succeeds, and
 //! asks the database for a real read each time.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
@@ -17,8 +15,6 @@ use crate::writer::chain;
 /// What the relay remembers about its own health.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    failure: Mutex<Option<(&'static str, String)>>,
-    /// Spares the lock on every saved event while all is well.
     failing: AtomicBool,
     draining: AtomicBool,
 }
@@ -42,15 +38,12 @@ pub(crate) struct Report {
 impl Health {
     /// Notes that a write reached the disk.
     pub(crate) fn wrote(&self) {
-        if self.failing.swap(false, Ordering::SeqCst) {
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
+        self.failing.store(false, Ordering::SeqCst);
     }
 
-    /// Notes that a write did not reach the disk.
-    pub(crate) fn failed(&self, code: &'static str, text: String) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, text));
-        self.failing.store(true, Ordering::SeqCst);
+    /// Notes that a write did not reach the disk; true when the one before it did.
+    pub(crate) fn write_failed(&self) -> bool {
+        !self.failing.swap(true, Ordering::SeqCst)
     }
 
     /// Notes that the relay is stopping.
@@ -83,12 +76,8 @@ impl Health {
                 events,
             };
         }
-        let failure = self
-            .failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some((code, text)) = failure {
+        if self.failing.load(Ordering::SeqCst) {
+            let (code, text) = store.diagnose().await;
             return Report {
                 status: "failed",
                 code,

@@ -155,7 +155,7 @@ impl Session {
             }
             Ok(Request::Auth(event)) => self.authenticate(&event),
             Ok(Request::NegOpen(name, filter, first)) => {
-                self.open_negentropy(name, *filter, &first).await
+                self.open_negentropy(name, *filter, &first).await;
             }
             Ok(Request::NegMessage(name, next)) => self.go_on_negentropy(&name, &next),
             Ok(Request::NegClose(name)) => {

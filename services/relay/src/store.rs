@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::fs::TryLockError;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use tokio::sync::Semaphore;
 /// Reads that run at once; each holds one of the database's reader slots and one blocking thread.
 const CONCURRENT_READS: usize = 32;
 const MAX_READERS: u32 = 256;
+/// What a disk with room takes.
+const PROBE_BYTES: usize = 65_536;
 /// Pages grow to this size as a reading goes on.
 const FULL_PAGE_EVENTS: usize = 512;
 /// The most events that one page holds in memory at once.
@@ -147,34 +150,12 @@ impl Store {
     }
 
     /// Says why writes may be failing, as a machine code and a sentence.
-    pub(crate) fn diagnose(&self) -> (&'static str, String) {
-        let folder = self.inner.folder.display();
-        let probe = self.inner.folder.join("probe.tmp");
-        let written = std::fs::write(&probe, vec![0_u8; 65_536]);
-        let _ = std::fs::remove_file(&probe);
-        if let Err(failure) = written {
-            let code = match failure.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "disk_full",
-                _ => "disk_failed",
-            };
-            return (
-                code,
-                format!("{folder} takes no more data: {failure}; free space or repair it"),
-            );
-        }
-        let size = std::fs::metadata(self.inner.folder.join("events").join("data.mdb"))
-            .map_or(0, |metadata| metadata.len());
-        let full = u64::try_from(self.inner.map_size).unwrap_or(u64::MAX) / 100 * 95;
-        if size >= full {
-            return (
-                "map_full",
-                "the database has reached map_size_mib; raise it".to_owned(),
-            );
-        }
-        (
-            "write_failed",
-            format!("the database in {folder} refused a write; see the log"),
-        )
+    pub(crate) async fn diagnose(&self) -> (&'static str, String) {
+        let (folder, map_size) = (self.inner.folder.clone(), self.inner.map_size);
+        let diagnosis = tokio::task::spawn_blocking(move || diagnose(&folder, map_size));
+        diagnosis
+            .await
+            .unwrap_or_else(|_| ("write_failed", "the database refused a write".to_owned()))
     }
 
     async fn query(&self, filter: Filter) -> Result<Vec<Event>, StoreError> {
@@ -206,6 +187,35 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(folder.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+fn diagnose(folder: &Path, map_size: usize) -> (&'static str, String) {
+    let probe = folder.join("probe.tmp");
+    let written = std::fs::write(&probe, vec![0_u8; PROBE_BYTES]);
+    let _ = std::fs::remove_file(&probe);
+    let shown = folder.display();
+    if let Err(failure) = written {
+        let code = match failure.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "disk_full",
+            _ => "disk_failed",
+        };
+        return (
+            code,
+            format!("{shown} takes no more data: {failure}; free space or repair it"),
+        );
+    }
+    let size =
+        std::fs::metadata(folder.join("events").join("data.mdb")).map_or(0, |data| data.len());
+    if size >= u64::try_from(map_size).unwrap_or(u64::MAX) / 100 * 95 {
+        return (
+            "map_full",
+            "the database has reached map_size_mib; raise it and restart".to_owned(),
+        );
+    }
+    (
+        "write_failed",
+        format!("the database in {shown} refused a write; the log says why"),
+    )
 }
 
 /// A reading of all events that match one filter, newest first and then by id, page by page.

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use nostr::event::Event;
 use nostr_database::RejectedReason;
 use nostr_database::SaveEventStatus;
@@ -23,8 +24,8 @@ use crate::store::StoreError;
 
 /// Events that may wait for the writer; a sender of more waits itself.
 pub(crate) const QUEUE: usize = 1024;
-/// Events that share one commit.
-const BATCH: usize = 512;
+/// Events that are with the database at once, whose own queue has no bound.
+const MAX_SAVING: usize = 1024;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,54 +66,53 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Writes what arrives in `jobs` until `stop`; what was queued by then is still written.
+    ///
+    /// Saves overlap: while one commit is on its way to the disk, the database gathers the next, so that a
+    /// slow disk makes commits larger and not fewer events a second. A deletion request stands alone
+    /// between what came before it and what comes after.
     pub(crate) async fn run(self, mut jobs: mpsc::Receiver<Job>, stop: CancellationToken) {
-        let mut batch = Vec::new();
+        let mut saving = FuturesOrdered::new();
         loop {
-            let received = tokio::select! {
-                // recv_many is cancel-safe: a job it has not returned stays in the queue.
-                received = jobs.recv_many(&mut batch, BATCH) => received,
-                // Closing keeps the queue; the next rounds empty it and then receive zero.
-                () = stop.cancelled(), if !jobs.is_closed() => { jobs.close(); continue; }
+            let room = MAX_SAVING - saving.len();
+            let job = tokio::select! {
+                // A stream of futures is cancel-safe: it keeps each of them until its result is taken.
+                Some((job, fate)) = saving.next() => {
+                    self.finish(job, fate).await;
+                    continue;
+                }
+                // recv is cancel-safe: a job it has not returned stays in the queue.
+                job = jobs.recv(), if room > 0 => job,
+                // Closing keeps the queue; what is in it is still received.
+                () = stop.cancelled(), if !jobs.is_closed() => {
+                    jobs.close();
+                    continue;
+                }
             };
-            if received == 0 {
-                return;
+            let deletes = job.as_ref().is_none_or(|job| job.event.kind == DELETION);
+            if deletes {
+                while let Some((job, fate)) = saving.next().await {
+                    self.finish(job, fate).await;
+                }
             }
-            self.write(std::mem::take(&mut batch)).await;
-        }
-    }
-
-    /// Writes one batch in order; a deletion request stands alone between what came before and after it.
-    async fn write(&self, batch: Vec<Job>) {
-        let mut together = Vec::with_capacity(batch.len());
-        for job in batch {
-            if job.event.kind == DELETION {
-                self.save_together(std::mem::take(&mut together)).await;
-                self.delete(job).await;
-            } else {
-                together.push(job);
+            match job {
+                None => return,
+                Some(job) if deletes => self.delete(job).await,
+                Some(job) => saving.push_back(self.save(job)),
             }
         }
-        self.save_together(together).await;
     }
 
-    async fn save_together(&self, jobs: Vec<Job>) {
-        // The database receives the events in the order in which these futures are first polled, which is
-        // their order here, and commits those that wait together.
-        let fates = join_all(jobs.iter().map(|job| self.save(&job.event, job.checked))).await;
-        for (job, fate) in jobs.into_iter().zip(fates) {
-            self.finish(job, fate).await;
-        }
-    }
-
-    async fn save(&self, event: &Event, checked: u64) -> Fate {
-        if checked != self.tombstones.generation() {
-            match self.tombstones.names(event, &self.store).await {
+    async fn save(&self, job: Job) -> (Job, Fate) {
+        let event = Arc::clone(&job.event);
+        if job.checked != self.tombstones.generation() {
+            match self.tombstones.names(&event, &self.store).await {
                 Ok(false) => {}
-                Ok(true) => return Fate::Deleted,
-                Err(failure) => return self.failed(&failure),
+                Ok(true) => return (job, Fate::Deleted),
+                Err(failure) => return (job, self.failed(&failure).await),
             }
         }
-        self.save_unconditionally(event).await
+        let fate = self.save_unconditionally(&event).await;
+        (job, fate)
     }
 
     async fn save_unconditionally(&self, event: &Event) -> Fate {
@@ -136,7 +136,7 @@ impl Writer {
                     Fate::Failed
                 }
             },
-            Err(failure) => self.failed(&failure),
+            Err(failure) => self.failed(&failure).await,
         }
     }
 
@@ -146,7 +146,7 @@ impl Writer {
         let fate = match Deletion::plan(&job.event, &self.store).await {
             Ok(deletion) if deletion.betrays => Fate::Betrays,
             Ok(deletion) => self.carry_out(deletion, &job.event).await,
-            Err(failure) => self.failed(&failure),
+            Err(failure) => self.failed(&failure).await,
         };
         self.finish(job, fate).await;
     }
@@ -155,16 +155,17 @@ impl Writer {
         self.tombstones.remember(request);
         for filter in deletion.remove {
             if let Err(failure) = self.store.delete(filter).await {
-                return self.failed(&failure);
+                return self.failed(&failure).await;
             }
         }
         self.save_unconditionally(request).await
     }
 
-    fn failed(&self, failure: &StoreError) -> Fate {
-        let (code, text) = self.store.diagnose();
-        error!(code, error = %chain(failure), "an event could not be saved: {text}");
-        self.health.failed(code, text);
+    async fn failed(&self, failure: &StoreError) -> Fate {
+        if self.health.write_failed() {
+            let (code, text) = self.store.diagnose().await;
+            error!(code, error = %chain(failure), "events cannot be saved: {text}");
+        }
         Fate::Failed
     }
 
@@ -189,6 +190,3 @@ pub(crate) fn chain(failure: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests;

@@ -54,7 +54,7 @@ impl Session {
 /// Decides whether `event` proves its key to a relay known as `urls` that sent `challenge`.
 ///
 /// Errors: the first reason against it.
-pub(super) fn check(
+fn check(
     event: &Event,
     challenge: &str,
     urls: &[PublicUrl],
@@ -99,6 +99,3 @@ fn only_value<'e>(event: &'e Event, name: &str) -> Option<&'e str> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

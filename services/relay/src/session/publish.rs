@@ -32,9 +32,9 @@ impl Session {
                 let metrics = &self.shared.metrics;
                 let limited = refusal.0.starts_with("rate-limited");
                 if limited {
-                    metrics.rate_limited.add()
+                    metrics.rate_limited.add();
                 } else {
-                    metrics.refused.add()
+                    metrics.refused.add();
                 }
                 self.connection
                     .outbound

@@ -198,7 +198,7 @@ impl View {
 }
 
 /// Refuses filters that cost more index look-ups than one client may have.
-pub(super) fn check_size(filter: &Filter, limits: &Limits) -> Result<(), &'static str> {
+fn check_size(filter: &Filter, limits: &Limits) -> Result<(), &'static str> {
     if filter.search.is_some() {
         return Err("unsupported: this relay does not search");
     }
@@ -224,7 +224,7 @@ pub(super) fn check_size(filter: &Filter, limits: &Limits) -> Result<(), &'stati
 }
 
 /// An empty list names nothing and so matches nothing; the libraries below take it for "anything".
-pub(super) fn can_match(filter: &Filter) -> bool {
+fn can_match(filter: &Filter) -> bool {
     let empty_ids = filter.ids.as_ref().is_some_and(|ids| ids.is_empty());
     let empty_authors = filter
         .authors

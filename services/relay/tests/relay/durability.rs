@@ -140,14 +140,9 @@ async fn goodbye(client: &mut Client) -> u16 {
     use tokio_tungstenite::tungstenite::Message;
     loop {
         let next = tokio::time::timeout(crate::support::DEADLINE, client.socket.next());
-        match next
-            .await
-            .expect("a goodbye in time")
-            .expect("a goodbye")
-            .expect("a frame")
-        {
-            Message::Close(Some(frame)) => return frame.code.into(),
-            _ => {}
+        let frame = next.await.expect("a goodbye in time").expect("a goodbye");
+        if let Message::Close(Some(frame)) = frame.expect("a frame") {
+            return frame.code.into();
         }
     }
 }

@@ -125,7 +125,7 @@ impl World {
                 vec![1, 1059],
             ),
             (json!({"kinds": [1, 1059]}), vec![1, 1059]),
-            (json!({"kinds": [1, 4, 1059, 1060], "#p": [p]}), all.clone()),
+            (json!({"kinds": [1, 4, 1059, 1060], "#p": [p]}), all),
             (json!({"kinds": [1059]}), vec![1059]),
             (json!({"kinds": [1060]}), vec![1060]),
             (json!({"kinds": [4]}), vec![4]),
@@ -226,7 +226,7 @@ async fn new_events_reach_their_readers_alone() {
             json!({"#t": ["topic"], "limit": 0}),
         ] {
             let mut client = world.client(asker).await;
-            let name = client.subscribe(&[shape.clone()]).await;
+            let name = client.subscribe(std::slice::from_ref(&shape)).await;
             assert_eq!(client.stored(&name).await.expect("a subscription"), []);
             let tags: [&[&str]; 2] = [&["p", &p], &["t", "topic"]];
             let mut expected = BTreeSet::new();

@@ -102,7 +102,10 @@ impl Program {
                 rest.clear();
             }
         });
-        Self { child, url: format!("ws://{address}") }
+        Self {
+            child,
+            url: format!("ws://{address}"),
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {
