@@ -1,0 +1,149 @@
+//! Owns what can be asked of a running node, as data: the commands behind the unix socket and their answers.
+//!
+//! It does not know HTTP, nor who carries a command out (`app`).
+
+#[cfg(any(test, feature = "test-util"))]
+pub mod fixture;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::Deserialize;
+use serde::Serialize;
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+use crate::id::Name;
+use crate::id::ServiceId;
+use crate::runtime::LogLine;
+use crate::runtime::LogQuery;
+use crate::secret::SecretBytes;
+use crate::status::NodeStatus;
+
+/// One event of the node's history, kept in `state.db`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Grows by one with each event; the cursor from which a reader resumes.
+    pub cursor: u64,
+    /// Units: milliseconds since the Unix epoch.
+    pub at: u64,
+    /// The service it is about, if one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The machine code, `snake_case`.
+    pub code: String,
+    /// One sentence for a person.
+    pub text: String,
+}
+
+/// A change that only the operating system's owner of the node may ask for.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Prints what `apply` would do with the files as they are now.
+    Plan,
+    /// Accepts `node.toml` and the manifests as the desired state.
+    Apply,
+    /// Writes one setting into `node.toml` and accepts it.
+    Set {
+        /// The service.
+        service: ServiceId,
+        /// The setting.
+        setting: Name,
+        /// The value as typed.
+        value: String,
+        /// Only print the plan.
+        dry_run: bool,
+    },
+    /// Leaves a service out; its data stay.
+    Remove {
+        /// The service.
+        service: ServiceId,
+    },
+    /// Deletes the data of a removed service.
+    Purge {
+        /// The service.
+        service: ServiceId,
+        /// Its name, typed again.
+        confirm: String,
+    },
+    /// Tries a service again that needs the operator.
+    Retry {
+        /// The service.
+        service: ServiceId,
+    },
+    /// Stops every service, then the daemon.
+    Down,
+    /// Opens the vault.
+    Unlock {
+        /// How.
+        with: Unlock,
+    },
+    /// Closes the vault; services go on.
+    Seal,
+    /// Sets or changes the passphrase. `with` opens the vault once more; nothing where none was set.
+    ChangePassphrase {
+        /// How the vault opens today.
+        with: Option<Unlock>,
+        /// The new passphrase.
+        new: SecretBytes,
+    },
+    /// Writes a key file as a further way to open the vault.
+    AddKeyFile {
+        /// Where.
+        path: std::path::PathBuf,
+    },
+}
+
+/// A way to open the vault.
+#[derive(Debug, Clone)]
+pub enum Unlock {
+    /// The passphrase.
+    Passphrase(SecretBytes),
+    /// The recovery key, as printed.
+    RecoveryKey(SecretBytes),
+    /// The content of a key file.
+    KeyFile(SecretBytes),
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reply {
+    /// What happened or would happen, for a person; a plan prints as text.
+    pub text: String,
+    /// Whether anything changes by it.
+    pub changed: bool,
+}
+
+/// A command that was refused; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The machine code, `snake_case`.
+    pub code: String,
+    /// What was refused and why.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// A running node, as its faces see it.
+#[async_trait]
+pub trait Node: Send + Sync {
+    /// Returns the status, and each later one.
+    fn status(&self) -> watch::Receiver<NodeStatus>;
+
+    /// Returns up to `limit` events after `cursor`, oldest first, and where the history begins.
+    async fn events(&self, cursor: u64, limit: usize) -> Result<Vec<Event>, Refusal>;
+
+    /// Returns a counter that moves with each new event.
+    fn events_watch(&self) -> watch::Receiver<u64>;
+
+    /// Returns a service's log lines.
+    async fn logs(
+        &self,
+        service: &ServiceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, LogLine>, Refusal>;
+
+    /// Carries a command out.
+    async fn command(&self, command: Command) -> Result<Reply, Refusal>;
+}
