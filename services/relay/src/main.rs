@@ -116,6 +116,9 @@ fn hint(failure: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         StartError::Store(StoreError::Locked(_)) => {
             Some("another relay is running on this `data_dir`: stop it, or choose another folder")
         }
+        StartError::Store(StoreError::Missing(_)) => {
+            Some("restore `data_dir`; to start empty on purpose, remove the file `in-use` in it")
+        }
         StartError::Store(_) | StartError::Config(_) => None,
     }
 }

@@ -25,6 +25,9 @@ use tokio::sync::Semaphore;
 /// Reads that run at once; each holds one of the database's reader slots and one blocking thread.
 const CONCURRENT_READS: usize = 32;
 const MAX_READERS: u32 = 256;
+/// Marks a folder in which a database was opened, so that a lost one is not taken for a new one.
+const USED: &str = "in-use";
+const USED_TEXT: &str = "This folder holds the events of a flash-relay. Remove this file to let the relay start empty.\n";
 /// What a disk with room takes.
 const PROBE_BYTES: usize = 65_536;
 /// Pages grow to this size as a reading goes on.
@@ -56,6 +59,9 @@ pub enum StoreError {
         #[source]
         source: nostr_database::error::Error,
     },
+    /// The folder held a database once and does not hold it now.
+    #[error("the database that was in {0} is gone or empty")]
+    Missing(PathBuf),
     /// A read failed.
     #[error("could not read the database")]
     Read(#[source] nostr_database::error::Error),
@@ -86,7 +92,13 @@ impl Store {
     /// Units: `map_size` in bytes. Errors: the folder is in use, cannot be made, or holds no sound database.
     pub(crate) async fn open(folder: &Path, map_size: usize) -> Result<Self, StoreError> {
         let lock = lock(folder)?;
-        let database = NostrLmdb::builder(folder.join("events"))
+        let events = folder.join("events");
+        let used = folder.join(USED);
+        let size = std::fs::metadata(events.join("data.mdb")).map_or(0, |data| data.len());
+        if size == 0 && used.exists() {
+            return Err(StoreError::Missing(folder.to_owned()));
+        }
+        let database = NostrLmdb::builder(events)
             .map_size(map_size)
             .max_readers(MAX_READERS)
             // The relay carries out NIP-09 itself (writer.rs): the database's own rule tells a stranger
@@ -99,6 +111,8 @@ impl Store {
                 path: folder.to_owned(),
                 source,
             })?;
+        std::fs::write(&used, USED_TEXT)
+            .map_err(|source| StoreError::Folder { path: used, source })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 database,

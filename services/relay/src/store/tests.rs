@@ -82,3 +82,35 @@ async fn the_diagnosis_names_a_folder_that_takes_no_data() {
     folder.close().expect("the folder is removed");
     assert_eq!(store.diagnose().await.0, "disk_failed");
 }
+
+/// Makes a folder as a relay leaves it, but with `data` in place of its database.
+fn left_behind(data: Option<&[u8]>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join(USED), USED_TEXT).expect("written");
+    if let Some(data) = data {
+        std::fs::create_dir(folder.path().join("events")).expect("made");
+        std::fs::write(folder.path().join("events").join("data.mdb"), data).expect("written");
+    }
+    folder
+}
+
+#[tokio::test]
+async fn a_lost_database_is_not_taken_for_a_new_one() {
+    for data in [None, Some(&[][..])] {
+        let folder = left_behind(data);
+        let opened = Store::open(folder.path(), MAP_BYTES).await;
+        assert!(matches!(opened, Err(StoreError::Missing(_))), "{opened:?}");
+        std::fs::remove_file(folder.path().join(USED)).expect("removed");
+        Store::open(folder.path(), MAP_BYTES)
+            .await
+            .expect("a new database on purpose");
+        assert!(folder.path().join(USED).exists());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused() {
+    let folder = left_behind(Some(&[0x5a; 64 * 1024]));
+    let opened = Store::open(folder.path(), MAP_BYTES).await;
+    assert!(matches!(opened, Err(StoreError::Open { .. })), "{opened:?}");
+}
