@@ -364,7 +364,7 @@ async fn exists(init: &Init, guard: &ProviderFile, jobs: &InitJobs<'_>) -> Resul
         .get(&guard.volume)
         .ok_or_else(|| unresolved("the volume of its guard file is unknown"))?
         .clone();
-    let path = texts(jobs, &jobs.target.secrets)
+    let path = texts(jobs)
         .plain(&guard.path)
         .map_err(|_| unresolved("the path of its guard file does not render"))?;
     let looked = tokio::task::spawn_blocking(move || volume_file::exists(&root, &path)).await;
@@ -450,15 +450,16 @@ fn all_captured(step: &InitStep, own_secrets: &BTreeMap<Name, SecretRef>) -> boo
     step.capture.iter().all(exists)
 }
 
-fn texts<'a>(jobs: &InitJobs<'a>, own_secrets: &BTreeMap<Name, SecretRef>) -> Texts<'a> {
+fn texts<'a>(jobs: &'a InitJobs<'_>) -> Texts<'a> {
     Texts {
-        context: question::context(jobs.target, own_secrets),
+        target: jobs.target,
+        own_secrets: &jobs.target.secrets,
         secrets: jobs.secrets,
     }
 }
 
 async fn run_step(at: &At<'_>, run: &RunStep, jobs: &InitJobs<'_>) -> Result<(), InitError> {
-    let texts = texts(jobs, &jobs.target.secrets);
+    let texts = texts(jobs);
     let mut args = Vec::with_capacity(run.args.len());
     for arg in &run.args {
         args.push(texts.plain(arg).map_err(|_| InitError::Manifest {
