@@ -26,7 +26,7 @@ pub mod judge;
 pub(in crate::service) mod question;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::service) mod tests;
 
 pub use judge::Asked;
 pub use judge::Withheld;
