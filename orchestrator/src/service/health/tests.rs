@@ -237,7 +237,6 @@ async fn a_sealed_vault_leaves_unknown_only_what_hangs_on_it() {
     );
 
     let loading = line_server(|_| Some("-LOADING\r\n")).await;
-    let mut target = target;
     target.addresses.insert(name("main"), loading.address);
     let signals = Prober::new().signals(&target, &SealedVault).await;
     // Decided before the login would have been looked at.
