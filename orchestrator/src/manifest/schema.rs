@@ -732,3 +732,13 @@ pub enum Scheme {
     /// `tcp://`
     Tcp,
 }
+
+impl From<Network> for NetworkKey {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Mainnet => Self::Mainnet,
+            Network::Signet => Self::Signet,
+            Network::Regtest => Self::Regtest,
+        }
+    }
+}
