@@ -124,7 +124,9 @@ impl Runtime for JobRunner {
         unreachable!("init jobs stop no service")
     }
 
-    async fn list(&self) -> Result<Vec<Instance>, RuntimeError> {
+    async fn list(
+        &self,
+    ) -> Result<BTreeMap<ServiceId, Result<Instance, RuntimeError>>, RuntimeError> {
         unreachable!("init jobs list no service")
     }
 

@@ -7,6 +7,7 @@ mod cipher;
 mod error;
 mod key_file;
 mod recovery;
+mod sink;
 mod slots;
 mod tables;
 
