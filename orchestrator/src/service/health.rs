@@ -16,6 +16,7 @@ use crate::manifest::schema::Health;
 use crate::manifest::schema::Manifest;
 use crate::manifest::schema::Probe;
 use crate::manifest::schema::Rule;
+use crate::manifest::template;
 use crate::secret::SecretRef;
 use crate::secret::SecretSource;
 use crate::service::probe;
@@ -23,10 +24,9 @@ use crate::status::Signal;
 
 pub mod judge;
 pub(in crate::service) mod question;
-mod render;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::service) mod tests;
 
 pub use judge::Asked;
 pub use judge::Withheld;
@@ -43,18 +43,20 @@ pub struct HealthTarget<'a> {
     pub standing: Standing,
     /// Where each of its ports answers.
     pub addresses: BTreeMap<Name, SocketAddr>,
-    /// The node's own credentials there, by entry of the manifest's `[node]`.
+    /// The node's own credentials there, by entry of the manifest's `[node]`. Where the interface of that name has the
+    /// credential `provider-file`, the file is read instead and no entry is needed.
     pub node_credentials: BTreeMap<Name, NodeCredential>,
     /// Who stands at the end of each of its edges, by the edge's name in the manifest.
-    pub providers: BTreeMap<Name, ProviderTarget>,
+    pub providers: BTreeMap<Name, ProviderTarget<'a>>,
     /// Its own secrets that exist, by their name in the manifest; the captured ones too.
     pub secrets: BTreeMap<Name, SecretRef>,
     /// Where its volumes lie on the host.
     pub volumes: BTreeMap<Name, PathBuf>,
     /// Its effective settings.
     pub settings: BTreeMap<Name, Value>,
-    /// What templates of questions read besides `secret.*.value` and `node_credential.*`, which are added here:
-    /// `network`, `port.*`, `setting.*`, `volume.*.path` and so on, as `manifest::template` lists them.
+    /// What templates read besides `secret.*.value` and `node_credential.*`, which are added here for as long as a
+    /// text is rendered: `network`, `port.*`, `setting.*`, `volume.*.path` and so on, as `manifest::template::allowed`
+    /// lists them. A secret in it stands as a marker.
     pub variables: Value,
 }
 
@@ -82,14 +84,18 @@ pub struct NodeCredential {
 }
 
 /// The provider at the end of an edge, as a probe with `edge` asks it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderTarget {
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProviderTarget<'a> {
+    /// The provider's manifest.
+    pub manifest: &'a Manifest,
     /// Where the edge's interface answers.
     pub address: SocketAddr,
     /// The node's own credentials there, by entry of the provider's `[node]`.
     pub node_credentials: BTreeMap<Name, NodeCredential>,
     /// Where the provider's volumes lie on the host.
     pub volumes: BTreeMap<Name, PathBuf>,
+    /// The provider's variables, for the path of a file that only it can make.
+    pub variables: Value,
 }
 
 /// The three signals.
@@ -183,14 +189,10 @@ pub(in crate::service) fn name_conditions(conditions: &[Condition], into: &mut B
 /// Names the probes that a rule needs, for its conditions and for its sentence.
 fn name_rule(rule: &Rule, manifest: &Manifest, into: &mut BTreeSet<Name>) {
     name_conditions(&rule.when, into);
-    for name in render::names_read(&rule.text) {
-        into.extend(
-            manifest
-                .probes
-                .keys()
-                .find(|probe| probe.as_str() == name)
-                .cloned(),
-        );
+    for variable in template::variables_read(&rule.text) {
+        let name = variable.split('.').next().unwrap_or_default();
+        let mut probes = manifest.probes.keys();
+        into.extend(probes.find(|probe| probe.as_str() == name).cloned());
     }
 }
 

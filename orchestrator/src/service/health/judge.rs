@@ -9,10 +9,10 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use super::render;
 use crate::id::Name;
 use crate::manifest::schema::Condition;
 use crate::manifest::schema::Rule;
+use crate::manifest::template;
 use crate::service::probe::Answer;
 use crate::status::Signal;
 
@@ -246,7 +246,7 @@ fn sentence(
     if !rule.text.contains(['{', '}']) {
         return bounded(&rule.text);
     }
-    match render::text(&rule.text, &context(answers, settings)) {
+    match template::render(&rule.text, context(answers, settings)) {
         Ok(text) => bounded(&text),
         Err(_) => format!(
             "The service reports {}.",

@@ -66,15 +66,6 @@ fn read(answer: &Answer, pointer: &str) -> Option<SecretBytes> {
 fn wipe(answer: &mut Answer) {
     answer.text.zeroize();
     if let Some(json) = &mut answer.json {
-        wipe_value(json);
-    }
-}
-
-fn wipe_value(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(values) => values.iter_mut().for_each(wipe_value),
-        Value::Object(map) => map.values_mut().for_each(wipe_value),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        question::wipe_value(json);
     }
 }

@@ -111,6 +111,8 @@ pub enum Asking {
     TorControl {
         /// The keyword.
         getinfo: String,
+        /// The content of the control cookie, where that is the credential.
+        cookie: Option<SecretBytes>,
     },
 }
 
@@ -150,6 +152,9 @@ pub enum ProbeError {
     /// The certificate that the service must show cannot be read.
     #[error("the service's certificate could not be read")]
     CertificateMissing,
+    /// The file with the credential cannot be read; only the service can make it.
+    #[error("the service's credential file could not be read")]
+    CredentialMissing,
     /// The service showed another certificate than the pinned one.
     #[error("the service showed another certificate than the pinned one")]
     CertificateRefused,
@@ -283,6 +288,13 @@ async fn put(question: &Question) -> Result<Answer, ProbeError> {
         Asking::Electrum { method, params } => electrum::ask(address, method, params).await,
         Asking::Websocket { path, send } => websocket::ask(address, path, send.as_ref()).await,
         Asking::Sql { query, database } => sql::ask(address, credential, query, database).await,
-        Asking::TorControl { getinfo } => tor_control::ask(address, credential, getinfo).await,
+        Asking::TorControl { getinfo, cookie } => {
+            let login = match (cookie, credential) {
+                (Some(cookie), _) => tor_control::Login::Cookie(cookie),
+                (None, Some(credential)) => tor_control::Login::Password(&credential.password),
+                (None, None) => tor_control::Login::Open,
+            };
+            tor_control::ask(address, &login, getinfo).await
+        }
     }
 }

@@ -160,6 +160,7 @@ fn every_protocol() -> Vec<(&'static str, Asking)> {
             "tor-control",
             Asking::TorControl {
                 getinfo: "version".to_owned(),
+                cookie: None,
             },
         ),
     ]

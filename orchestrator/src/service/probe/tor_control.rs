@@ -1,4 +1,4 @@
-//! Owns the probe of Tor's control port: log in by password, ask one keyword.
+//! Owns the probe of Tor's control port: log in by password or cookie, ask one keyword.
 //!
 //! The answer's JSON holds `value` and, for a status event such as `status/bootstrap-phase`, each of its `KEY=value`
 //! pairs (`PROGRESS` as a number, `SUMMARY` without its quotes). Source: torproject/torspec control-spec 3.5 and 3.9.
@@ -11,15 +11,25 @@ use tokio::io::AsyncWriteExt;
 use zeroize::Zeroizing;
 
 use super::Answer;
-use super::Credential;
 use super::MAX_TEXT;
 use super::ProbeError;
 use super::connection;
 use super::connection::Connection;
+use crate::secret::SecretBytes;
+
+/// How the node logs in.
+pub(super) enum Login<'a> {
+    /// By password.
+    Password(&'a SecretBytes),
+    /// By the cookie file's content.
+    Cookie(&'a SecretBytes),
+    /// Without any secret.
+    Open,
+}
 
 pub(super) async fn ask(
     address: SocketAddr,
-    credential: Option<&Credential>,
+    login: &Login<'_>,
     getinfo: &str,
 ) -> Result<Answer, ProbeError> {
     if getinfo.is_empty() || !getinfo.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -29,11 +39,7 @@ pub(super) async fn ask(
         connection: connection::connect(address).await?,
         read: Vec::new(),
     };
-    let login = match credential {
-        Some(credential) => login(credential)?,
-        None => Zeroizing::new("AUTHENTICATE\r\n".to_owned()),
-    };
-    lines.send(login.as_bytes()).await?;
+    lines.send(authenticate(login)?.as_bytes()).await?;
     let reply = lines.next().await?;
     if !reply.starts_with("250") {
         // 515 is a wrong password, 514 none at all.
@@ -60,9 +66,16 @@ pub(super) async fn ask(
     })
 }
 
-fn login(credential: &Credential) -> Result<Zeroizing<String>, ProbeError> {
-    let password = credential
-        .password
+fn authenticate(login: &Login<'_>) -> Result<Zeroizing<String>, ProbeError> {
+    let password = match login {
+        Login::Password(password) => password,
+        Login::Cookie(cookie) => {
+            let digits = Zeroizing::new(hex::encode(cookie.expose()));
+            return Ok(Zeroizing::new(format!("AUTHENTICATE {}\r\n", *digits)));
+        }
+        Login::Open => return Ok(Zeroizing::new("AUTHENTICATE\r\n".to_owned())),
+    };
+    let password = password
         .expose_text()
         .filter(|password| !password.contains(['\r', '\n']))
         .ok_or(ProbeError::Question)?;

@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod key_file;
 mod recovery;
+mod sink;
 mod slots;
 mod tables;
 mod ways;

@@ -142,7 +142,8 @@ async fn electrum_reads_no_endless_line() {
 async fn tor() -> Server {
     serve(|mut stream| async move {
         let login = read_until(&mut stream, "\r\n").await;
-        if login != "AUTHENTICATE \"pass\\\"word\"\r\n" {
+        let known = ["AUTHENTICATE \"pass\\\"word\"\r\n", "AUTHENTICATE 00ff10\r\n"];
+        if !known.contains(&login.as_str()) {
             let refusal: &[u8] =
                 b"515 Authentication failed: Password did not match HashedControlPassword\r\n";
             send(&mut stream, refusal).await;
@@ -170,6 +171,7 @@ fn getinfo(server: &Server, key: &str, password: &str) -> Question {
             server.address,
             Asking::TorControl {
                 getinfo: key.to_owned(),
+                cookie: None,
             },
         )
     }
@@ -184,6 +186,20 @@ async fn tor_tells_its_progress() {
     let json = answer.json.unwrap();
     assert_eq!(json["PROGRESS"], 100);
     assert_eq!(json["SUMMARY"], "Done");
+}
+
+#[tokio::test]
+async fn tor_takes_its_cookie_as_hex_digits() {
+    let server = tor().await;
+    let mut question = getinfo(&server, "status/bootstrap-phase", "wrong");
+    for (bytes, right) in [(&[0x00, 0xff, 0x10], true), (&[0x00, 0xff, 0x11], false)] {
+        let Asking::TorControl { cookie, .. } = &mut question.ask else {
+            unreachable!()
+        };
+        *cookie = Some(SecretBytes::new(bytes.to_vec()));
+        let answer = ask(&question).await;
+        assert_eq!(answer.succeeded(&question.ask), right);
+    }
 }
 
 #[tokio::test]
