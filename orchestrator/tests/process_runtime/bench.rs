@@ -269,3 +269,16 @@ pub(crate) fn append(path: &Path, text: &str) {
     let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
+
+pub(crate) fn status_of(pid: u32, field: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    line.unwrap().trim_start_matches(':').trim().to_owned()
+}
+
+/// Returns which of the signals that programs know are ignored by `pid`. The C library ignores two of its own when
+/// it spawns (32 and 33), which no program can name.
+pub(crate) fn ignored_signals(pid: u32) -> u64 {
+    let ignored = u64::from_str_radix(&status_of(pid, "SigIgn"), 16).unwrap();
+    ignored & 0x7fff_ffff
+}

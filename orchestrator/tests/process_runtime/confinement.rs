@@ -12,20 +12,16 @@ use flash_node::runtime::Unit;
 use flash_node::secret::SecretBytes;
 
 use crate::bench::Machine;
+use crate::bench::ignored_signals;
 use crate::bench::runs;
 use crate::bench::session;
+use crate::bench::status_of;
 use crate::bench::until;
 
 const SLEEPS: &str = "exec sleep 100000";
 
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn status_of(pid: u32, field: &str) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field));
-    line.unwrap().trim_start_matches(':').trim().to_owned()
 }
 
 fn limit_of(pid: u32, name: &str) -> String {
@@ -66,7 +62,7 @@ async fn program_has_its_own_session_no_lock_of_ours_and_no_core() {
     );
     assert_eq!(limit_of(pid, "Max core file size"), "0");
     assert_eq!(status_of(pid, "NoNewPrivs"), "1");
-    assert_eq!(status_of(pid, "SigIgn"), "0000000000000000");
+    assert_eq!(ignored_signals(pid), 0);
     assert_eq!(status_of(pid, "SigBlk"), "0000000000000000");
     // The supervisor has no secret to lose in its environment.
     let environment = std::fs::read(format!("/proc/{supervisor}/environ")).unwrap();
