@@ -1,5 +1,10 @@
 //! The conformance suite over the runtime in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may fail anywhere, also in what its tests share"
+)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
