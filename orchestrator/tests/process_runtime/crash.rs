@@ -161,6 +161,42 @@ async fn kills_at_any_time_never_double_a_program() {
 }
 
 #[tokio::test]
+async fn late_start_of_a_killed_supervisor_never_doubles_a_program() {
+    for point in ["stage_begun", "stage_checked", "stage_recorded"] {
+        let machine = Machine::new();
+        let armed = machine.dir(&alpha()).join("failpoint");
+        machine.arm(&alpha(), &format!("pause {point}"));
+        let mut node = spawn_node(&machine);
+        until(|| !armed.exists());
+        // The start has been decided and is held up; all who know of it die, and another node comes.
+        node.kill().unwrap();
+        node.wait().unwrap();
+        let supervisor = machine.supervisor(&alpha());
+        kill(supervisor);
+        until(|| !runs(supervisor));
+        converges_to_one(&machine, point).await;
+        assert_eq!(started(&machine).len(), 1, "{point}");
+        machine.go_down(&alpha()).await;
+    }
+}
+
+#[tokio::test]
+async fn late_supervisor_never_doubles_a_program() {
+    for point in ["shim_begun", "shim_locked", "shim_decided", "shim_spawned"] {
+        let machine = Machine::new();
+        let armed = machine.dir(&alpha()).join("failpoint");
+        machine.arm(&alpha(), &format!("pause {point}"));
+        let mut node = spawn_node(&machine);
+        until(|| !armed.exists());
+        node.kill().unwrap();
+        node.wait().unwrap();
+        converges_to_one(&machine, point).await;
+        assert_eq!(started(&machine).len(), 1, "{point}");
+        machine.go_down(&alpha()).await;
+    }
+}
+
+#[tokio::test]
 async fn nodes_that_start_the_same_service_at_once_start_it_once() {
     let machine = Machine::new();
     let mut nodes: Vec<Child> = (0..4).map(|_| spawn_node(&machine)).collect();
