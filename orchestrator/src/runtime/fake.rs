@@ -45,10 +45,10 @@ pub struct Behaviour {
     pub on_start: OnStart,
     /// What happens when it is asked to stop.
     pub on_ask: OnAsk,
+    /// Whether it first prints its environment as `NAME=VALUE`, and its files as `NAME VALUE`.
+    pub prints_surroundings: bool,
     /// What it prints at its start.
     pub prints: Vec<String>,
-    /// Whether it also prints its environment as `NAME=VALUE`, and its files as `NAME VALUE`.
-    pub prints_surroundings: bool,
 }
 
 /// What a program does when it is started.
@@ -303,7 +303,6 @@ impl Machine {
         let behaviour = self.behaviours.get(service).cloned().unwrap_or_default();
         *self.starts.entry(service.clone()).or_default() += 1;
         let log = self.logs.entry(service.clone()).or_default();
-        log.extend(behaviour.prints);
         if behaviour.prints_surroundings {
             log.extend(
                 environment(&found.unit)
@@ -314,6 +313,7 @@ impl Machine {
                 format!("{name} {}", bytes.expose_text().unwrap_or_default())
             }));
         }
+        log.extend(behaviour.prints);
         found.started_at = Some(now);
         found.running_hash = found.unit.spec_hash.clone();
         found.state = match behaviour.on_start {

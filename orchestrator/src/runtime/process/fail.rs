@@ -1,6 +1,7 @@
 //! Owns the points at which a test kills the process: node, supervisor or starting program.
 //!
-//! A folder of records that holds a file `failpoint` with a point's name kills whoever reaches that point, once.
+//! A folder of records that holds a file `failpoint` with a point's name kills whoever reaches that point, once;
+//! with `pause` before the name it holds it up for a second instead, so that others can overtake it.
 //! Without the feature `test-util` every point is empty.
 
 use std::path::Path;
@@ -27,10 +28,16 @@ pub const POINTS: [&str; 13] = [
 #[cfg(feature = "test-util")]
 pub(crate) fn point(dir: &Path, name: &str) {
     let file = dir.join("failpoint");
-    if std::fs::read_to_string(&file).is_ok_and(|wanted| wanted == name) {
+    let Ok(wanted) = std::fs::read_to_string(&file) else {
+        return;
+    };
+    if wanted == format!("pause {name}") {
         let _ = std::fs::remove_file(&file);
-        let _ =
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    } else if wanted == name {
+        let _ = std::fs::remove_file(&file);
+        let own = rustix::process::getpid();
+        let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
     }
 }
 

@@ -69,6 +69,8 @@ pub fn main(dir: &Path, detached: bool) -> ExitCode {
 )]
 fn detach(dir: &Path) -> io::Result<()> {
     rustix::process::setsid()?;
+    // Whoever started the node may have left pipes open that were not meant to be inherited, and wait for their end.
+    close_fds::set_fds_cloexec(3, &[]);
     Command::new("/proc/self/exe")
         .arg("shim")
         .arg("--dir")
