@@ -1,17 +1,16 @@
 //! The `flash-node` program: it joins the command line, the node's builder and the runtime's helper programs.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flash_node::cli;
 use futures::future::BoxFuture;
 
 fn main() -> ExitCode {
-    cli::main(cli::Parts {
-        launch,
-        shim,
-        stage,
-    })
+    // A supervisor or a starting service is this program too: both are looked for before anything else happens.
+    if let Some(code) = flash_node::runtime::process::hidden_command(std::env::args_os()) {
+        return code;
+    }
+    cli::main(cli::Parts { launch })
 }
 
 // The one call site of `app::run`: app::run(launch).await.map_err(Into::into).
@@ -26,14 +25,4 @@ fn launch(launch: cli::Launch) -> BoxFuture<'static, Result<cli::Ended, cli::Fai
             "build a flash-node that has `app`",
         ))
     })
-}
-
-// The one call site of `runtime::process::shim::main`.
-fn shim(_dir: PathBuf) -> ExitCode {
-    cli::Exit::NotBuilt.into()
-}
-
-// The one call site of `runtime::process::stage::main`.
-fn stage(_dir: PathBuf) -> ExitCode {
-    cli::Exit::NotBuilt.into()
 }

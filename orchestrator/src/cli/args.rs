@@ -168,12 +168,6 @@ pub(super) enum Command {
     Seal,
     /// Prints the API's description (OpenAPI).
     Openapi,
-    /// Supervises one service; started by the node itself.
-    #[command(hide = true)]
-    Shim(InDir),
-    /// Lays out one service's files; started by the node itself.
-    #[command(hide = true)]
-    Stage(InDir),
 }
 
 #[derive(Debug, Args)]
@@ -249,11 +243,4 @@ pub(super) enum KeyFile {
         /// Where.
         path: PathBuf,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct InDir {
-    /// The service's folder.
-    #[arg(long)]
-    pub(super) dir: PathBuf,
 }

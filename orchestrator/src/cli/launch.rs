@@ -5,7 +5,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -71,8 +70,4 @@ pub enum Ended {
 pub struct Parts {
     /// Builds and runs the node until it ends.
     pub launch: fn(Launch) -> BoxFuture<'static, Result<Ended, Failure>>,
-    /// Supervises one service in its own process.
-    pub shim: fn(PathBuf) -> ExitCode,
-    /// Lays out one service's files in its own process.
-    pub stage: fn(PathBuf) -> ExitCode,
 }

@@ -56,8 +56,6 @@ pub fn main(parts: Parts) -> ExitCode {
         }
     };
     match cli.command {
-        Command::Shim(place) => return (parts.shim)(place.dir),
-        Command::Stage(place) => return (parts.stage)(place.dir),
         _ => {}
     }
     let exe = std::env::current_exe().ok();
@@ -133,9 +131,6 @@ impl Context {
                 self.screen.print(&crate::http::openapi_document());
                 Ok(Exit::Ok)
             }
-            Command::Shim(_) | Command::Stage(_) => Err(Failure::internal(
-                "a part of the runtime was started as a command",
-            )),
         }
     }
 

@@ -13,6 +13,8 @@ use serde::Serialize;
 use crate::id::ManifestId;
 use crate::id::Name;
 use crate::id::ServiceId;
+use crate::manifest::error::ManifestErrors;
+use crate::manifest::error::Subject;
 
 /// What an operator wrote into `node.toml`. An empty file is a legal one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,4 +82,9 @@ pub struct ExternalCredential {
 pub struct StorageRoot {
     /// Its absolute path. A file `flash-node-storage.toml` in it names the node; a missing mount is refused, never started empty.
     pub path: PathBuf,
+}
+
+/// Reads `node.toml`; `file` is only named in errors. Errors: the first thing that cannot be read.
+pub fn parse(text: &str, file: &str) -> Result<Choices, ManifestErrors> {
+    super::parse::read(text, &Subject::Choices, file)
 }

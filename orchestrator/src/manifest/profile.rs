@@ -3,6 +3,7 @@
 //! It does not know an operator's own choices (`choices`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,6 +12,8 @@ use serde::Serialize;
 use crate::id::ManifestId;
 use crate::id::Name;
 use crate::id::ServiceId;
+use crate::manifest::error::ManifestErrors;
+use crate::manifest::error::Subject;
 use crate::manifest::schema::Network;
 use crate::runtime::RuntimeKind;
 
@@ -65,4 +68,57 @@ pub enum ProfileName {
     Signet,
     /// Real money.
     Mainnet,
+}
+
+impl ProfileName {
+    /// Every profile, from play money to real money.
+    pub const ALL: &[Self] = &[Self::Demo, Self::Regtest, Self::Signet, Self::Mainnet];
+
+    /// Returns the name as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Regtest => "regtest",
+            Self::Signet => "signet",
+            Self::Mainnet => "mainnet",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Demo => include_str!("../../../manifests/profiles/demo.toml"),
+            Self::Regtest => include_str!("../../../manifests/profiles/regtest.toml"),
+            Self::Signet => include_str!("../../../manifests/profiles/signet.toml"),
+            Self::Mainnet => include_str!("../../../manifests/profiles/mainnet.toml"),
+        }
+    }
+
+    pub(crate) fn file(self) -> String {
+        format!("manifests/profiles/{}.toml", self.as_str())
+    }
+
+    pub(crate) fn source(self) -> (String, &'static str) {
+        (self.file(), self.text())
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Returns an embedded profile.
+///
+/// Panics: never in a build whose tests passed; each embedded profile is read by one.
+#[must_use]
+pub fn profile(name: ProfileName) -> Profile {
+    let (file, text) = name.source();
+    parse(text, &file).expect("embedded profiles are read by a test")
+}
+
+/// Reads one profile; `file` is only named in errors. Errors: the first thing that cannot be read.
+pub fn parse(text: &str, file: &str) -> Result<Profile, ManifestErrors> {
+    super::parse::read(text, &Subject::Profile, file)
 }

@@ -37,6 +37,8 @@ pub struct Manifest {
     /// Networks on which the service may run; empty means all.
     #[serde(default)]
     pub networks: Vec<Network>,
+    /// Why it may not run on the others, shown where it is refused.
+    pub networks_reason: Option<String>,
     /// Folders that outlive the service.
     #[serde(default)]
     pub volumes: BTreeMap<Name, Volume>,
@@ -158,7 +160,7 @@ pub enum Listen {
 }
 
 /// A container image, by digest or packed from our own binary.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Image {
     /// Pulled and checked by digest; never a tag alone.
@@ -185,6 +187,8 @@ pub struct PinnedImage {
     pub tag: String,
     /// `sha256:` and 64 hex digits.
     pub digest: String,
+    /// The image's own folder in which the program starts. It says nothing about the machine outside.
+    pub folder: Option<String>,
 }
 
 /// What losing or rolling back a folder means.
@@ -394,8 +398,8 @@ pub struct File {
 }
 
 /// Something an operator may change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct Setting {
     /// Its type and range.
     #[serde(flatten)]
@@ -406,7 +410,7 @@ pub struct Setting {
 
 /// A setting's type, default and range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SettingKind {
     /// True or false.
     Bool {
@@ -441,8 +445,8 @@ pub enum SettingKind {
 }
 
 /// A question that the node asks, from a closed set of protocols.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct Probe {
     /// The protocol and what is asked.
     #[serde(flatten)]
@@ -458,13 +462,16 @@ pub struct Probe {
     pub timeout_ms: u32,
 }
 
+/// How long a probe waits where the manifest says nothing. Units: milliseconds.
+pub const PROBE_TIMEOUT_MS: u32 = 5_000;
+
 fn probe_timeout() -> u32 {
-    5_000
+    PROBE_TIMEOUT_MS
 }
 
 /// A probe's protocol and question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Ask {
     /// Opens a connection; may send a text and read the answer, up to 4 KiB.
     Tcp {
@@ -724,4 +731,14 @@ pub enum Scheme {
     Ws,
     /// `tcp://`
     Tcp,
+}
+
+impl From<Network> for NetworkKey {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Mainnet => Self::Mainnet,
+            Network::Signet => Self::Signet,
+            Network::Regtest => Self::Regtest,
+        }
+    }
 }

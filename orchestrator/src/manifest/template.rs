@@ -1,0 +1,327 @@
+//! Owns templates: the environment they are rendered in, and the closed set of variables they may read.
+//!
+//! It does not know any value; `service::resolve` gives those. A template sees nothing that is not named here.
+//!
+//! Whatever is written out of a value is refused where it holds a control character, so that a value can never begin a
+//! line of its own in a configuration file.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::Environment;
+use minijinja::Error;
+use minijinja::ErrorKind;
+use minijinja::UndefinedBehavior;
+use minijinja::Value;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use serde::Serialize;
+
+use super::schema::Manifest;
+use crate::service::marker;
+use crate::service::marker::Form;
+use crate::service::marker::MarkerError;
+
+mod places;
+mod sample;
+
+pub use places::TemplateAt;
+pub use places::templates;
+
+/// Where a template stands, which decides what it may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Program arguments and environment, `run` steps, and paths of provider files: visible to every process.
+    Argument,
+    /// The text of a file, which lies on the runtime's tmpfs: secrets are allowed.
+    File,
+    /// What the node itself asks, in probes and init jobs: its own credentials too.
+    Ask,
+    /// A sentence for a person: the probes' answers and the settings.
+    Text,
+}
+
+/// Why a template is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It cannot be read.
+    #[error("the template cannot be read: {0}")]
+    Syntax(String),
+    /// It reads a variable outside the closed set.
+    #[error("the template reads `{variable}`, which is not a variable here")]
+    Unknown {
+        /// The variable.
+        variable: String,
+        /// What is meant, or what there is.
+        hint: String,
+    },
+    /// It would put a secret where others can read it.
+    #[error("the secret value `{variable}` must not stand outside a file")]
+    Secret {
+        /// The variable.
+        variable: String,
+    },
+    /// It fails on some value that it may meet.
+    #[error("the template fails: {0}")]
+    Fails(String),
+}
+
+/// Builds the environment in which every template is checked and rendered: strict, the built-in filters, and
+/// `base64`, `base64_to_hex` and `percent` (0.1234 → `12.3`).
+#[must_use]
+pub fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // A line that holds a block alone leaves no line behind.
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .expect("the default delimiters are legal"),
+    );
+    environment.set_recursion_limit(50);
+    environment.set_debug(false);
+    for name in ["range", "dict", "debug", "namespace"] {
+        environment.remove_global(name);
+    }
+    environment.add_filter("base64", base64_filter);
+    environment.add_filter("base64_to_hex", base64_to_hex);
+    environment.add_filter("percent", percent);
+    environment.set_formatter(|out, state, value| {
+        if value.to_string().chars().any(char::is_control) {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "a value holds a control character",
+            ));
+        }
+        minijinja::escape_formatter(out, state, value)
+    });
+    environment
+}
+
+/// Renders `source` with `context`. Errors: [`TemplateError::Fails`], without any value of the context.
+pub fn render(source: &str, context: impl Serialize) -> Result<String, TemplateError> {
+    environment()
+        .render_str(source, Value::from(Serde(&context)))
+        .map_err(|error| fails(&error))
+}
+
+fn fails(error: &Error) -> TemplateError {
+    TemplateError::Fails(describe(error))
+}
+
+/// Names an error by its kind, detail and line; never by the source's values.
+fn describe(error: &Error) -> String {
+    let mut text = error.kind().to_string();
+    if let Some(detail) = error.detail() {
+        text.push_str(", ");
+        text.push_str(detail);
+    }
+    if let Some(line) = error.line().filter(|line| *line > 1) {
+        text.push_str(&format!(" (line {line} of the template)"));
+    }
+    text
+}
+
+/// Base64 of a text; of a secret's marker it makes the marker of the encoded secret.
+fn base64_filter(value: &Value) -> Result<String, Error> {
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    if !marker::holds_marker(&text) {
+        return Ok(STANDARD.encode(text));
+    }
+    encoded_marker(&text).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            "base64 takes a whole secret, not a text that holds one",
+        )
+    })
+}
+
+/// What base64 encodes, as hex digits. It takes values, not markers: only what the node asks itself holds values.
+fn base64_to_hex(value: &Value) -> Result<String, Error> {
+    let text = value.as_str().unwrap_or_default();
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|_| Error::new(ErrorKind::InvalidOperation, "the value is not base64"))?;
+    Ok(hex::encode(bytes))
+}
+
+/// The marker of the encoded secret, where `text` is exactly one marker of a plain one.
+fn encoded_marker(text: &str) -> Option<String> {
+    marker::fill::<MarkerError>(text, |secret, form| {
+        if form == Form::Plain && marker::marker(secret, Form::Plain) == text {
+            Ok(marker::marker(secret, Form::Base64))
+        } else {
+            Err(MarkerError)
+        }
+    })
+    .ok()
+}
+
+/// A share as a percentage with one digit, rounded down, so that 100.0 means all of it.
+fn percent(value: &Value) -> Result<String, Error> {
+    let share = f64::try_from(value.clone())?;
+    Ok(format!("{:.1}", (share * 1000.0).floor() / 10.0))
+}
+
+/// Checks that `source` can be read and reads only what `scope` allows in `manifest`.
+///
+/// It is rendered with stand-in values too, on each network and with and without each optional edge.
+/// Errors: [`TemplateError`].
+pub fn check_template(
+    manifest: &Manifest,
+    scope: Scope,
+    source: &str,
+) -> Result<(), TemplateError> {
+    let environment = environment();
+    let template = environment
+        .template_from_str(source)
+        .map_err(|error| TemplateError::Syntax(describe(&error)))?;
+    let mut read: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+    read.sort();
+    for variable in &read {
+        check_variable(manifest, scope, variable)?;
+    }
+    for context in sample::contexts(manifest, scope, source) {
+        if let Err(error) = template.render(context)
+            && !sample::expected(scope, &error)
+        {
+            return Err(fails(&error));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the variables that `source` reads, such as `setting.prune`; none where it cannot be read.
+#[must_use]
+pub fn variables_read(source: &str) -> BTreeSet<String> {
+    let environment = environment();
+    environment
+        .template_from_str(source)
+        .map(|template| template.undeclared_variables(true).into_iter().collect())
+        .unwrap_or_default()
+}
+
+fn check_variable(manifest: &Manifest, scope: Scope, variable: &str) -> Result<(), TemplateError> {
+    let allowed = allowed(manifest, scope);
+    let parts: Vec<&str> = variable.split('.').collect();
+    if scope == Scope::Text
+        && manifest
+            .probes
+            .keys()
+            .any(|probe| probe.as_str() == parts[0])
+    {
+        return Ok(());
+    }
+    let port_of_edge = scope != Scope::Text
+        && matches!(parts.as_slice(), ["edge", name, "ports", _]
+            if allowed.contains(format!("edge.{name}.host").as_str()));
+    if port_of_edge || allowed.contains(variable) {
+        return Ok(());
+    }
+    if scope == Scope::Argument && self::allowed(manifest, Scope::File).contains(variable) {
+        return Err(TemplateError::Secret {
+            variable: variable.to_owned(),
+        });
+    }
+    let hint = super::hint::among("variable", variable, allowed.iter().map(String::as_str));
+    Err(TemplateError::Unknown {
+        variable: variable.to_owned(),
+        hint,
+    })
+}
+
+/// Lists every variable that a template of `manifest` may read in `scope`.
+///
+/// `edge.NAME.ports.PORT` is legal besides: which ports there are is the provider's to say. In [`Scope::Text`] each
+/// probe's name stands for its answer.
+#[must_use]
+pub fn allowed(manifest: &Manifest, scope: Scope) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut all =
+        |prefix: &str, keys: &mut dyn Iterator<Item = &crate::id::Name>, leaves: &[&str]| {
+            for key in keys {
+                for leaf in leaves {
+                    names.insert(format!("{prefix}.{key}{leaf}"));
+                }
+            }
+        };
+    all("setting", &mut manifest.settings.keys(), &[""]);
+    if scope == Scope::Text {
+        return names;
+    }
+    let secret_values = scope != Scope::Argument;
+    all("port", &mut manifest.ports.keys(), &[""]);
+    all("bind", &mut manifest.ports.keys(), &[""]);
+    all("volume", &mut manifest.volumes.keys(), &[".path"]);
+    all("file", &mut manifest.files.keys(), &[".path"]);
+    all("url", &mut manifest.endpoints.keys(), &[""]);
+    let as_files = |(_, secret): &(_, &super::schema::Secret)| secret.file;
+    all(
+        "secret",
+        &mut manifest
+            .secrets
+            .iter()
+            .filter(as_files)
+            .map(|(name, _)| name),
+        &[".path"],
+    );
+    if secret_values {
+        all("secret", &mut manifest.secrets.keys(), &[".value"]);
+    }
+    let (out, inside): (Vec<_>, Vec<_>) = manifest
+        .edges
+        .iter()
+        .partition(|(_, edge)| edge.interface.is_none());
+    all(
+        "edge",
+        &mut out.iter().map(|(name, _)| *name),
+        &[".present"],
+    );
+    all(
+        "edge",
+        &mut inside.iter().map(|(name, _)| *name),
+        &[
+            ".present",
+            ".host",
+            ".port",
+            ".user",
+            ".password_path",
+            ".file_path",
+            ".subnet",
+        ],
+    );
+    if secret_values {
+        all(
+            "edge",
+            &mut inside.iter().map(|(name, _)| *name),
+            &[".password"],
+        );
+        all(
+            "interface",
+            &mut manifest.interfaces.keys(),
+            &[".consumers"],
+        );
+    }
+    all("interface", &mut manifest.interfaces.keys(), &[".binds"]);
+    if scope == Scope::Ask {
+        all(
+            "node_credential",
+            &mut manifest.node.keys(),
+            &[".user", ".password"],
+        );
+    }
+    for name in ["service", "network", "play_money", "memory_mib"] {
+        names.insert(name.to_owned());
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests;
