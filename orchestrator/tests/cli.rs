@@ -170,8 +170,33 @@ fn check_reads_files_and_folders_and_names_each_mistake() {
     assert!(
         String::from_utf8(output.stderr)
             .unwrap()
-            .contains("2 of 3 files hold mistakes")
+            .contains("mistakes were found in 3 files")
     );
+}
+
+#[test]
+fn check_takes_the_manifests_and_profiles_of_this_release() {
+    let place = Place::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
+    for folder in ["services", "profiles"] {
+        let output = place.run(&["check", root.join(folder).to_str().unwrap()]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.lines().count() >= 4, "{text}");
+    }
+}
+
+#[test]
+fn check_sees_a_manifest_that_is_there_twice() {
+    let place = Place::new();
+    let relay = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/services/relay.toml");
+    for name in ["one.toml", "two.toml"] {
+        std::fs::copy(&relay, place.home.path().join(name)).unwrap();
+    }
+    let output = place.run(&["check", place.home.path().to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(65), "{text}");
+    assert!(text.contains("two.toml:"), "{text}");
 }
 
 #[test]

@@ -124,10 +124,6 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
     })
 }
 
-fn no_part(_: PathBuf) -> ExitCode {
-    Exit::Internal.into()
-}
-
 // === The tests ===
 
 /// A data folder of its own; whatever still runs on it at the end is killed.
@@ -499,11 +495,7 @@ macro_rules! tests {
 
 fn main() -> ExitCode {
     if std::env::var_os(SWITCH).is_some() {
-        return cli::main(cli::Parts {
-            launch,
-            shim: no_part,
-            stage: no_part,
-        });
+        return cli::main(cli::Parts { launch });
     }
     let all: &[Test] = &tests![
         detach_starts_a_daemon_that_answers_every_command,
