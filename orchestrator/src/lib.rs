@@ -12,6 +12,7 @@ pub mod http;
 pub mod id;
 pub mod manifest;
 pub mod node;
+pub mod reconcile;
 pub mod runtime;
 pub mod secret;
 pub mod service;

@@ -216,6 +216,19 @@ impl StoreError {
     /// Turns a failure of SQLite into a sentence about `path`.
     pub(crate) fn sql(path: &Path, action: &'static str, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
+        let unreadable = matches!(
+            source,
+            rusqlite::Error::Utf8Error(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+        );
+        if unreadable {
+            return Self::Corrupt {
+                path,
+                detail: format!("a value cannot be read ({action})"),
+            };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt {
                 path,

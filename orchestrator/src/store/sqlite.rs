@@ -30,6 +30,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: u32 = 1000;
 /// What the write-ahead log may keep on disk after that. Units: bytes.
 const LOG_LIMIT: u32 = 16 * 1024 * 1024;
+/// No database is smaller than one page; SQLite takes a shorter file for a new one. Units: bytes.
+const SMALLEST: u64 = 512;
+
+/// The size of a page, SQLite's and SQLCipher's default. Units: bytes.
+const PAGE: u64 = 4096;
 
 /// What one kind of database looks like.
 #[derive(Debug, Clone, Copy)]
@@ -209,6 +214,9 @@ pub(crate) fn build(
     durable::write_in_place(path, &[], 0o600)?;
     let mut connection = connect(path, key)?;
     connection
+        .execute_batch(&format!("PRAGMA page_size = {PAGE}"))
+        .map_err(failed)?;
+    connection
         .pragma_update(None, "application_id", schema.application_id.cast_signed())
         .map_err(failed)?;
     set_up(&connection, path)?;
@@ -243,6 +251,12 @@ fn refuse_unless_filled(path: &Path) -> Result<(), StoreError> {
     if metadata.len() == 0 {
         return Err(StoreError::Empty {
             path: path.to_owned(),
+        });
+    }
+    if metadata.len() < SMALLEST {
+        return Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: format!("it was cut to {} bytes", metadata.len()),
         });
     }
     Ok(())
@@ -316,8 +330,23 @@ fn check(
             known: schema.version(),
         });
     }
+    refuse_cut(path)?;
     sound(connection, path, "quick_check", Some("ok"))?;
     Ok(version)
+}
+
+/// SQLite fills a last page that was cut with zeros and goes on. Only a checkpoint that was cut short may leave the
+/// file so, and then the log still holds that page.
+fn refuse_cut(path: &Path) -> Result<(), StoreError> {
+    let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let found = length(path);
+    if found.is_multiple_of(PAGE) || length(&durable::beside(path, "-wal")) > 0 {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt {
+        path: path.to_owned(),
+        detail: format!("its last page was cut; it has {found} bytes"),
+    })
 }
 
 /// Runs a check whose rows say what is wrong. `fine` is the row of a sound file, or nothing where it has none.

@@ -1,3 +1,4 @@
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -212,13 +213,14 @@ fn a_first_start_that_was_cut_short_is_begun_again_but_a_completed_one_never() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("data");
     let point = "folder.identity_written";
-    surgery::run_child(
+    let status = surgery::run_child(
         "store::folder::tests::child",
         "folder",
         "create",
         &path,
         point,
     );
+    assert_eq!(status.signal(), Some(9), "{status}");
     let mut folder = DataFolder::open_or_create(&path, new()).unwrap();
     assert!(!folder.initialised());
     let state =

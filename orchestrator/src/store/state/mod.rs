@@ -13,6 +13,7 @@ pub use record::Applied;
 pub use record::Events;
 pub use record::Intent;
 pub use record::IntentKind;
+pub use record::SeenExit;
 pub use record::ServiceRecord;
 pub use tables::EVENTS_KEPT;
 pub use tables::REVISIONS_KEPT;

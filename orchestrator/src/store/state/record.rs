@@ -66,6 +66,18 @@ pub struct ServiceRecord {
     /// The start of the run for which the jobs of every start were done.
     #[serde(default)]
     pub alive_epoch: Option<UnixMillis>,
+    /// The newest end of its program that was taken note of: no end is counted twice.
+    #[serde(default)]
+    pub seen_exit: Option<SeenExit>,
+}
+
+/// An end of a program that was taken note of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenExit {
+    /// When it ended.
+    pub at: UnixMillis,
+    /// Whether the reconciler had asked for it.
+    pub asked: bool,
 }
 
 impl ServiceRecord {
@@ -84,6 +96,7 @@ impl ServiceRecord {
             removed: false,
             jobs_done: BTreeSet::new(),
             alive_epoch: None,
+            seen_exit: None,
         }
     }
 }

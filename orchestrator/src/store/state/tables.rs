@@ -8,6 +8,8 @@ use std::path::Path;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
+use sha2::Digest;
+use sha2::Sha256;
 
 use super::Tx;
 use super::record::Accepted;
@@ -96,13 +98,14 @@ impl Tx<'_> {
         let manifests = serde_json::to_string(&accepted.manifests).expect("texts become JSON");
         self.execute(
             "accepting a revision",
-            "INSERT INTO accepted (revision, at, choices, manifests, release) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO accepted (revision, at, choices, manifests, release, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 revision,
                 signed(accepted.at.0),
                 accepted.choices,
                 manifests,
-                accepted.release
+                accepted.release,
+                sum(&[&accepted.choices, &manifests, &accepted.release])
             ],
         )?;
         self.execute(
@@ -116,7 +119,7 @@ impl Tx<'_> {
     pub fn history(&self, limit: usize) -> Result<Vec<Accepted>, StoreError> {
         let rows = self.rows(
             "reading the accepted state",
-            "SELECT revision, at, choices, manifests, release FROM accepted ORDER BY revision DESC LIMIT ?1",
+            "SELECT revision, at, choices, manifests, release, sum FROM accepted ORDER BY revision DESC LIMIT ?1",
             params![count(limit)],
             |row| {
                 Ok((
@@ -125,11 +128,15 @@ impl Tx<'_> {
                     row.get::<_, String>(2)?,
                     row.get::<_, String>(3)?,
                     row.get::<_, String>(4)?,
+                    row.get::<_, String>(5)?,
                 ))
             },
         )?;
         rows.into_iter()
-            .map(|(revision, at, choices, manifests, release)| {
+            .map(|(revision, at, choices, manifests, release, kept)| {
+                if kept != sum(&[&choices, &manifests, &release]) {
+                    return Err(self.damaged("an accepted revision"));
+                }
                 Ok(Accepted {
                     revision: revision.cast_unsigned(),
                     at: UnixMillis(at.cast_unsigned()),
@@ -146,24 +153,28 @@ impl Tx<'_> {
     pub fn records(&self) -> Result<BTreeMap<ServiceId, ServiceRecord>, StoreError> {
         let rows = self.rows(
             "reading the records",
-            "SELECT service, version, body FROM record",
+            "SELECT service, version, body, sum FROM record",
             [],
             |row| {
                 Ok((
                     row.get::<_, String>(0)?,
                     row.get::<_, u32>(1)?,
                     row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?,
                 ))
             },
         )?;
         rows.into_iter()
-            .map(|(service, version, body)| {
+            .map(|(service, version, body, kept)| {
                 if version > RECORD_VERSION {
                     return Err(StoreError::NewerSchema {
                         path: self.database.path().to_owned(),
                         found: version,
                         known: RECORD_VERSION,
                     });
+                }
+                if kept != sum(&[&body]) {
+                    return Err(self.damaged(&format!("the record of service {service}")));
                 }
                 let record: ServiceRecord = serde_json::from_str(&body).map_err(|error| {
                     self.damaged(&format!("the record of service {service} ({error})"))
@@ -181,9 +192,9 @@ impl Tx<'_> {
         let body = serde_json::to_string(record).expect("a record becomes JSON");
         self.execute(
             "writing a record",
-            "INSERT INTO record (service, version, body) VALUES (?1, ?2, ?3)
-             ON CONFLICT (service) DO UPDATE SET version = excluded.version, body = excluded.body",
-            params![record.service.as_str(), RECORD_VERSION, body],
+            "INSERT INTO record (service, version, body, sum) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (service) DO UPDATE SET version = excluded.version, body = excluded.body, sum = excluded.sum",
+            params![record.service.as_str(), RECORD_VERSION, body, sum(&[&body])],
         )
     }
 
@@ -446,6 +457,16 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         code: row.get(3)?,
         text: row.get(4)?,
     })
+}
+
+/// Sums texts up, so that a flipped bit is found when they are read.
+fn sum(texts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update(text.len().to_le_bytes());
+        digest.update(text.as_bytes());
+    }
+    hex::encode(digest.finalize())
 }
 
 fn count(limit: usize) -> i64 {

@@ -369,6 +369,7 @@ prop_compose! {
             removed: flags[1],
             jobs_done: jobs.into_iter().map(|job| name(&job)).collect(),
             alive_epoch: Some(UnixMillis(times[2].into())),
+            seen_exit: None,
             service,
         }
     }

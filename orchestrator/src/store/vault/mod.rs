@@ -4,11 +4,13 @@
 
 mod attempts;
 mod cipher;
+mod config;
 mod error;
 mod key_file;
 mod recovery;
 mod slots;
 mod tables;
+mod ways;
 
 use std::fmt;
 use std::path::Path;
@@ -22,11 +24,11 @@ use zeroize::Zeroizing;
 
 use self::attempts::Attempts;
 use self::cipher::Key;
-use self::slots::Making;
 use self::slots::Slots;
-use crate::clock::Clock;
-use crate::clock::UnixMillis;
-use crate::entropy::Entropy;
+use self::ways::add_recovery;
+use self::ways::check_passphrase;
+use self::ways::finish_change;
+use self::ways::refuse_inside;
 use crate::entropy::random_bytes;
 use crate::fail;
 use crate::node::Unlock;
@@ -42,105 +44,15 @@ use crate::store::sqlite::Database;
 use crate::store::sqlite::RawKey;
 
 pub use self::cipher::Kdf;
+pub use self::config::First;
+pub use self::config::Purpose;
+pub use self::config::SHORTEST_PASSPHRASE;
+pub use self::config::SecretEntry;
+pub use self::config::VaultConfig;
+pub use self::config::VaultState;
 pub use self::error::VaultError;
 pub use self::recovery::RecoveryKey;
 pub use self::slots::SlotKind;
-
-/// The fewest characters of a passphrase.
-pub const SHORTEST_PASSPHRASE: usize = 8;
-
-/// Where the vault lies and what it works with.
-#[derive(Clone)]
-pub struct VaultConfig {
-    /// The data folder.
-    pub dir: PathBuf,
-    /// What a passphrase costs; [`Kdf::PASSPHRASE`] outside tests.
-    pub kdf: Kdf,
-    /// Whether the profile lets the vault open itself.
-    pub unseals_itself: bool,
-    /// Wall time, for the wait after wrong passphrases.
-    pub clock: Arc<dyn Clock>,
-    /// Chance, for keys.
-    pub entropy: Arc<dyn Entropy>,
-}
-
-impl VaultConfig {
-    fn database(&self) -> PathBuf {
-        self.dir.join("vault.db")
-    }
-
-    fn slots(&self) -> PathBuf {
-        self.dir.join("vault.slots")
-    }
-
-    fn self_key(&self) -> PathBuf {
-        self.dir.join("vault.selfkey")
-    }
-
-    fn attempts(&self) -> PathBuf {
-        self.dir.join("vault.attempts")
-    }
-
-    fn making(&self, kdf: Kdf) -> Making<'_> {
-        Making {
-            kdf,
-            at: self.clock.wall(),
-            entropy: &*self.entropy,
-        }
-    }
-}
-
-/// The first way to open a new vault.
-#[derive(Debug, Clone)]
-pub enum First {
-    /// By a key that lies beside it: it protects nothing, and says so.
-    SelfUnsealing,
-    /// By a passphrase.
-    Passphrase(SecretBytes),
-}
-
-/// Where the vault stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VaultState {
-    /// It gives nothing.
-    Sealed,
-    /// It is open, by something the operator holds.
-    Open,
-    /// It is open and opens itself at every start: no passphrase is set.
-    SelfUnsealing,
-}
-
-/// What further keys are for; each has its own, and none leads back to the master key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// The vault's database.
-    Database,
-    /// Backups.
-    Backup,
-    /// The chain of the audit log.
-    Audit,
-}
-
-impl Purpose {
-    fn label(self) -> &'static [u8] {
-        match self {
-            Self::Database => b"flash-node v1 db",
-            Self::Backup => b"flash-node v1 backup",
-            Self::Audit => b"flash-node v1 audit",
-        }
-    }
-}
-
-/// A secret that the vault holds, without its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretEntry {
-    /// Which secret.
-    pub key: SecretKey,
-    /// Which generation.
-    pub generation: u32,
-    /// When it was made.
-    pub made_at: UnixMillis,
-}
 
 /// A handle on the vault; every clone is the same vault.
 #[derive(Clone)]
@@ -432,65 +344,6 @@ impl Vault {
         Ok(cipher::expand(open.master.as_slice(), &[purpose.label()]))
     }
 
-    /// Returns the master key that `with` opens.
-    fn try_opener(&self, attempts: &mut Attempts, with: &Unlock) -> Result<Key, VaultError> {
-        let slots = self.inner().slots.clone();
-        let needed = |kind| {
-            if slots.has(kind) {
-                Ok(())
-            } else {
-                Err(VaultError::NoSlot { kind })
-            }
-        };
-        match with {
-            Unlock::Passphrase(passphrase) => {
-                needed(SlotKind::Passphrase)?;
-                attempts.begin(self.shared.config.clock.wall())?;
-                let master = slots
-                    .open(SlotKind::Passphrase, passphrase.expose())
-                    .ok_or(VaultError::WrongPassphrase)?;
-                attempts.succeed();
-                Ok(master)
-            }
-            Unlock::RecoveryKey(text) => {
-                let key = recovery::decode(text)?;
-                needed(SlotKind::Recovery)?;
-                slots
-                    .open(SlotKind::Recovery, key.as_slice())
-                    .ok_or(VaultError::WrongRecoveryKey)
-            }
-            Unlock::KeyFile(content) => {
-                let key = key_file::decode(content, slots.vault_id())?;
-                needed(SlotKind::KeyFile)?;
-                slots
-                    .open(SlotKind::KeyFile, key.as_slice())
-                    .ok_or(VaultError::WrongKeyFile)
-            }
-        }
-    }
-
-    /// Returns the master key by the key that lies beside the vault.
-    fn own_master(&self) -> Result<Key, VaultError> {
-        let config = &self.shared.config;
-        if !config.unseals_itself {
-            return Err(VaultError::NotItself);
-        }
-        let kind = SlotKind::Itself;
-        if !self.has(kind) {
-            return Err(VaultError::NoSlot { kind });
-        }
-        let path = config.self_key();
-        let damaged = || StoreError::Corrupt {
-            path: path.clone(),
-            detail: "it does not hold the key that the vault opens itself by".to_owned(),
-        };
-        let text = Zeroizing::new(durable::read(&path)?);
-        let mut key = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim_ascii(), key.as_mut_slice()).map_err(|_| damaged())?;
-        let slots = self.inner().slots.clone();
-        Ok(slots.open(kind, key.as_slice()).ok_or_else(damaged)?)
-    }
-
     fn open_with(&self, master: Key) -> Result<(), VaultError> {
         if self.inner().open.is_some() {
             return Ok(());
@@ -550,64 +403,6 @@ fn database_key(master: &Key) -> RawKey {
         master.as_slice(),
         &[Purpose::Database.label()],
     ))
-}
-
-fn check_passphrase(passphrase: &SecretBytes) -> Result<(), VaultError> {
-    let least = SHORTEST_PASSPHRASE;
-    let characters = passphrase
-        .expose_text()
-        .map_or(passphrase.expose().len(), |text| text.chars().count());
-    if characters < least {
-        return Err(VaultError::PassphraseTooShort { least });
-    }
-    Ok(())
-}
-
-fn add_recovery(config: &VaultConfig, slots: &mut Slots, master: &Key) -> RecoveryKey {
-    let key = Zeroizing::new(random_bytes::<32>(&*config.entropy));
-    let making = config.making(Kdf::HmacSha256);
-    slots.add(SlotKind::Recovery, key.as_slice(), master, &making);
-    RecoveryKey::encode(&key)
-}
-
-/// Takes away what the slots no longer name: the key beside the vault, and old ways in the second copy. A crash or
-/// a full disk may have kept an earlier change from doing so; the vault opens all the same, so that it only warns.
-fn finish_change(config: &VaultConfig, slots: &Slots) {
-    let key = config.self_key();
-    let finish = || -> Result<(), StoreError> {
-        if !slots.has(SlotKind::Itself) && key.exists() {
-            durable::remove(&key)?;
-        }
-        fail::point("vault.passphrase.self_key_removed");
-        slots::settle(&config.slots(), slots)
-    };
-    if let Err(error) = finish() {
-        tracing::warn!(
-            %error,
-            "an old way to open the vault could not be taken away; the next start tries again"
-        );
-    }
-}
-
-fn refuse_inside(path: &Path, dir: &Path) -> Result<(), VaultError> {
-    if path.symlink_metadata().is_ok() {
-        return Err(StoreError::Exists {
-            path: path.to_owned(),
-        }
-        .into());
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let canonical = |path: &Path| {
-        path.canonicalize()
-            .map_err(|source| StoreError::io(path, "finding", source))
-    };
-    if canonical(folder)?.starts_with(canonical(dir)?) {
-        return Err(VaultError::KeyFileInside);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::Clock;
+use crate::clock::UnixMillis;
 use crate::entropy::SystemEntropy;
 use crate::store::surgery;
 
@@ -322,7 +324,7 @@ fn a_secret_is_made_once_and_a_promised_one_is_never_made_again() {
     let promised = vault
         .ensure(&first.key, Some(1), || panic!("it is there"))
         .unwrap();
-    assert_eq!((again, promised), (first.clone(), first.clone()));
+    assert_eq!((&again, &promised), (&first, &first));
     for (name, generation) in [("mint/seed", 2), ("relay/token", 1)] {
         let error = vault
             .ensure(&key(name), Some(generation), || panic!("nothing is made"))

@@ -1,17 +1,20 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
+-- `sum` tells a flipped bit inside a text, which SQLite's own check of a page does not see.
 CREATE TABLE accepted (
     revision INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
     choices TEXT NOT NULL,
     manifests TEXT NOT NULL,
-    release TEXT NOT NULL
+    release TEXT NOT NULL,
+    sum TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE record (
     service TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    sum TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE port (
