@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
@@ -196,10 +197,31 @@ impl Surroundings {
     #[must_use]
     pub fn running_socket(&self, data: &Path) -> Option<PathBuf> {
         let card = Card::read(data).ok()??;
-        self.run_folders(&card.node_id)
+        self.sockets(data, &card.node_id)
+            .into_iter()
+            .find(|socket| UnixStream::connect(socket).is_ok())
+    }
+
+    /// Lists where the control socket of the node in `data` may lie: ours, and for root that of the folder's owner.
+    #[must_use]
+    pub fn sockets(&self, data: &Path, node_id: &str) -> Vec<PathBuf> {
+        let mut folders = self.run_folders(node_id);
+        let owner = std::fs::metadata(data).map(|meta| meta.uid());
+        if let Ok(owner) = owner
+            && self.uid == 0
+            && owner != 0
+        {
+            let theirs = Self {
+                uid: owner,
+                runtime_home: Some(PathBuf::from(format!("/run/user/{owner}"))),
+                ..self.clone()
+            };
+            folders.extend(theirs.run_folders(node_id));
+        }
+        folders
             .into_iter()
             .map(|folder| folder.join("control.sock"))
-            .find(|socket| UnixStream::connect(socket).is_ok())
+            .collect()
     }
 }
 

@@ -50,8 +50,7 @@ impl Client {
             ));
         };
         let mut refused = None;
-        for folder in surroundings.run_folders(&card.node_id) {
-            let socket = folder.join("control.sock");
+        for socket in surroundings.sockets(data, &card.node_id) {
             match std::os::unix::net::UnixStream::connect(&socket) {
                 Ok(_) => return Ok(Self { socket }),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -33,6 +33,7 @@ use super::up;
 use crate::config::profile_name;
 use crate::manifest::profile::ProfileName;
 use crate::status::NodeStatus;
+use crate::store::folder::may_become_a_node;
 
 /// The daemon's log, inside the data folder.
 const LOG: &str = "logs/flash-node.log";
@@ -237,9 +238,7 @@ fn errors_to(data: &Path) -> Stdio {
 /// Returns where the daemon logs, and makes the folder; nothing where `data` holds things that are not a node's.
 fn log_file(data: &Path) -> Option<PathBuf> {
     let log = data.join(LOG);
-    let strange = std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some())
-        && !data.join("node.json").exists()
-        && !log.exists();
+    let strange = data.exists() && !data.join("node.json").exists() && !may_become_a_node(data);
     if strange {
         return None;
     }

@@ -156,6 +156,11 @@ impl From<ConfigError> for Failure {
             ConfigError::SeveralRunning(_) | ConfigError::SeveralStopped(_) => {
                 (Exit::Usage, "say which one you mean with --data DIR")
             }
+            ConfigError::Card { source, .. }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                (Exit::Refused, "run this as the user who started the node")
+            }
             ConfigError::Card { .. } => (
                 Exit::DataRefused,
                 "restore node.json from a backup, or name another folder with --data DIR",

@@ -55,9 +55,6 @@ pub fn main(parts: Parts) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
         }
     };
-    match cli.command {
-        _ => {}
-    }
     let exe = std::env::current_exe().ok();
     let uid = rustix::process::geteuid().as_raw();
     let surroundings = Surroundings::read(&ProcessEnvironment, uid, exe.as_deref());

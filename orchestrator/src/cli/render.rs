@@ -91,6 +91,8 @@ fn table(services: &[ServiceStatus], color: bool) -> String {
             .zip(&widths)
             .enumerate()
             .map(|(column, (cell, width))| {
+                // The last column needs no padding.
+                let width = if column + 1 == row.len() { 0 } else { *width };
                 let cell = format!("{cell:width$}");
                 paint(&cell, style_of(index, column, &cell), color)
             })

@@ -18,7 +18,6 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +31,7 @@ use crate::node::Node;
 /// How many connections one listener keeps; the rest wait in the kernel's queue.
 const CONNECTION_LIMIT: usize = 128;
 /// How long the head of a request may take, and how long an idle connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest head of a request. Units: bytes.
 const HEADER_LIMIT: usize = 16 * 1024;
 /// How long answers under way may take once the node stops.
@@ -44,6 +43,16 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 ///
 /// Bind `listener` with [`bind_tcp`](super::bind_tcp), which keeps it on loopback.
 pub async fn serve_tcp(listener: TcpListener, node: Arc<dyn Node>, token: CancellationToken) {
+    serve_tcp_within(listener, node, token, HEADER_TIMEOUT).await;
+}
+
+/// Serves as [`serve_tcp`] does, with another patience.
+pub(super) async fn serve_tcp_within(
+    listener: TcpListener,
+    node: Arc<dyn Node>,
+    token: CancellationToken,
+    header_timeout: Duration,
+) {
     let names = match listener.local_addr() {
         Ok(address) => Names::of(address),
         Err(error) => {
@@ -64,7 +73,7 @@ pub async fn serve_tcp(listener: TcpListener, node: Arc<dyn Node>, token: Cancel
     };
     // Both only wait for signals; the watcher has nothing to finish when serving ends.
     tokio::select! {
-        () = serve(listener, router::tcp(face, names), token.clone()) => {}
+        () = serve(listener, router::tcp(face, names), token.clone(), header_timeout) => {}
         () = watch_starts => {}
     }
 }
@@ -79,7 +88,8 @@ pub async fn serve_unix(
     owner_uid: u32,
 ) {
     let face = Face::new(node, token.clone());
-    serve(Owned { socket, owner_uid }, router::unix(face), token).await;
+    let owned = Owned { socket, owner_uid };
+    serve(owned, router::unix(face), token, HEADER_TIMEOUT).await;
 }
 
 /// Says whether a peer may speak over the unix socket.
@@ -126,7 +136,12 @@ impl Accept for Owned {
     }
 }
 
-async fn serve<A: Accept>(accept: A, router: Router, token: CancellationToken) {
+async fn serve<A: Accept>(
+    accept: A,
+    router: Router,
+    token: CancellationToken,
+    header_timeout: Duration,
+) {
     let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
     // A set, not the node's task group: connections belong to this listener and end with it.
     let mut connections = JoinSet::new();
@@ -147,7 +162,11 @@ async fn serve<A: Accept>(accept: A, router: Router, token: CancellationToken) {
         };
         match stream {
             Ok(Some(stream)) => {
-                connections.spawn(connection(stream, router.clone(), token.clone(), place));
+                let served = connection(stream, router.clone(), token.clone(), header_timeout);
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
             }
             Ok(None) => {}
             Err(error) => {
@@ -173,14 +192,14 @@ async fn connection<S>(
     stream: S,
     router: Router,
     token: CancellationToken,
-    place: OwnedSemaphorePermit,
+    header_timeout: Duration,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut served = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(header_timeout)
             .max_buf_size(HEADER_LIMIT)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
     );
@@ -200,5 +219,4 @@ async fn connection<S>(
         // A peer that went away is no failure of ours.
         tracing::debug!(%error, "a connection ended early");
     }
-    drop(place);
 }

@@ -342,6 +342,13 @@ fn canonical(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Refuses to take a folder without `node.json` for a new one where anything worth keeping lies in it.
+/// Says whether [`DataFolder::create`] would take the folder: it holds nothing but what an operator prepares, or
+/// the remains of a first start that was cut short.
+#[must_use]
+pub fn may_become_a_node(path: &Path) -> bool {
+    refuse_foreign(path).is_ok()
+}
+
 fn refuse_foreign(path: &Path) -> Result<(), FolderError> {
     let failed = |source| StoreError::io(path, "reading the folder", source);
     for entry in std::fs::read_dir(path).map_err(failed)? {
