@@ -3,6 +3,7 @@
 //! Imports go down only: `app, config → http → reconcile → manifest, runtime, service, store → clock, entropy,
 //! id, secret, status, task`.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -146,9 +146,12 @@ pub fn start(
     desired: Desired,
     token: CancellationToken,
 ) -> (Handle, BoxFuture<'static, ()>) {
-    let (desired_sender, desired) = watch::channel(Arc::new(desired));
+    let desired = Arc::new(desired);
+    // Before the first pass nothing was seen, but what is wanted is known: nobody may take that for "all is well".
+    let first = View { desired: Some(Arc::clone(&desired)), ..View::default() };
+    let (desired_sender, desired) = watch::channel(desired);
     let (nudge, nudged) = watch::channel(0);
-    let (view_sender, view) = watch::channel(Arc::new(View::default()));
+    let (view_sender, view) = watch::channel(Arc::new(first));
     let (targets, targets_receiver) = watch::channel(Targets::new());
     let (board_sender, board) = watch::channel(Board::new());
     let asking = signals::ask_around(

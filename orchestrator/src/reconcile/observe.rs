@@ -171,6 +171,7 @@ impl Look<'_> {
             .iter()
             .filter(|edge| edge.on_loss == OnLoss::Exits)
             .map(|edge| &edge.id.provider)
+            .filter(|provider| !crate::reconcile::plan::is_no_service(provider))
             .filter(|provider| !self.says(provider, |signals| signals.alive.ok));
         lost.next().cloned()
     }

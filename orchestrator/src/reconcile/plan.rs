@@ -397,8 +397,7 @@ impl<'a> View<'a> {
             .get(provider)
             .map(|service| &service.wanted)
         {
-            // The node and the internet are no services.
-            None if *provider == crate::id::node_party() => return None,
+            None if is_no_service(provider) => return None,
             None => {
                 return Some((
                     "waits",
@@ -429,7 +428,7 @@ impl<'a> View<'a> {
     }
 
     fn provider_alive(&self, edge: &EdgeSpec) -> bool {
-        if edge.id.provider == crate::id::node_party() {
+        if is_no_service(&edge.id.provider) {
             return true;
         }
         self.observed
@@ -541,6 +540,11 @@ fn sorted(edges: &[EdgeSpec]) -> Vec<&EdgeSpec> {
     let mut edges: Vec<&EdgeSpec> = edges.iter().collect();
     edges.sort_by(|one, other| one.id.cmp(&other.id));
     edges
+}
+
+/// The node itself and the way out are parties to edges, but nothing that is started.
+pub(super) fn is_no_service(party: &ServiceId) -> bool {
+    *party == crate::id::node_party() || party.as_str() == "internet"
 }
 
 fn decide_stopping(now: &ObservedService, stage: StopStage) -> Decision {

@@ -40,6 +40,19 @@ impl Places {
             .join(volume.as_str())
     }
 
+    /// Returns every folder below which volumes of `service` may lie: the data folder's, and each storage root's.
+    #[must_use]
+    pub fn volumes_of<'a>(
+        &'a self,
+        service: &ServiceId,
+        roots: impl Iterator<Item = &'a Path>,
+    ) -> Vec<PathBuf> {
+        let roots = std::iter::once(self.data.as_path()).chain(roots);
+        roots
+            .map(|root| root.join("volumes").join(service.as_str()))
+            .collect()
+    }
+
     /// Returns the path by which the program reaches a volume that lies at `on_host`.
     #[must_use]
     pub fn volume_for_program(&self, volume: &Name, on_host: &Path) -> PathBuf {
