@@ -2,6 +2,8 @@
 //!
 //! It does not know what the values mean.
 
+use std::ops::Range;
+
 use serde::de::DeserializeOwned;
 
 use super::error::ManifestError;
@@ -75,6 +77,15 @@ fn explain(text: &str, subject: &Subject, file: &str, error: &toml::de::Error) -
             format!("the key `{word}` is missing"),
             hint,
         )
+    } else if said.starts_with("the image `") {
+        let (message, hint) = said.split_once("; ").unwrap_or((said, ""));
+        (Rule::ImageDigest, message.to_owned(), Some(hint.to_owned()))
+    } else if let Some((word, _)) = said.starts_with('`').then(|| quoted(said, "`")).flatten() {
+        start = locator
+            .as_ref()
+            .and_then(|locator| locator.key_within(&span, &word))
+            .unwrap_or(start);
+        (Rule::WrongType, said.replace('\n', ", "), None)
     } else if said.starts_with("the name `") {
         (Rule::Name, said.to_owned(), None)
     } else {
@@ -89,6 +100,21 @@ fn explain(text: &str, subject: &Subject, file: &str, error: &toml::de::Error) -
         message,
         hint,
     }
+}
+
+/// Where the word that chooses a table's kind stands, where the library only knows the whole table.
+fn kind_key(
+    locator: Option<&Locator<'_>>,
+    text: &str,
+    span: &Range<usize>,
+    word: &str,
+) -> Option<usize> {
+    let exact = text
+        .get(span.clone())
+        .is_some_and(|said| said.trim_matches(['"', '\'']) == word);
+    let keys = ["kind", "type", "method"];
+    let find = |key| locator.and_then(|locator| locator.key_within(span, key));
+    (!exact).then(|| keys.into_iter().find_map(find)).flatten()
 }
 
 /// Reads `opening` and the quoted word behind it, and the quoted words that follow.

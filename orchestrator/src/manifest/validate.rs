@@ -9,6 +9,10 @@ use super::locate::Path;
 use super::schema::Manifest;
 use crate::id::Name;
 
+pub(super) use edges::check_grants;
+pub(super) use health::check_method;
+pub use settings::SettingError;
+
 mod edges;
 mod health;
 mod identity;
