@@ -205,6 +205,11 @@ pub fn set(
 ) -> Result<String, SetError> {
     parse(text, FILE).map_err(SetError::File)?;
     let mut document: DocumentMut = text.parse().expect("read just before");
+    if document.is_empty() && !text.trim().is_empty() {
+        // Nothing but comments: the first choice goes behind them.
+        let first = set("", service, setting, value)?;
+        return Ok(format!("{}\n\n{first}", text.trim_end()));
+    }
     let mut place = document.as_table_mut() as &mut dyn TableLike;
     let mut path = Vec::new();
     for (key, named_only) in [

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use super::Catalog;
 use super::ManifestErrors;
@@ -29,16 +30,21 @@ fn files(extension: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Read once: reading it is what `Catalog::with` does again for each bad manifest.
+fn embedded() -> &'static Catalog {
+    static EMBEDDED: LazyLock<Catalog> = LazyLock::new(|| Catalog::load(None).unwrap());
+    &EMBEDDED
+}
+
 fn check(name: &str, text: &str) -> Result<(), ManifestErrors> {
     let file = format!("{name}.toml");
     if name.starts_with("bad_choices_") {
         let choices = choices::parse(text, &file)?;
-        let catalog = Catalog::load(None)?;
-        let result = catalog.validate(&profile(ProfileName::Regtest), &choices);
+        let result = embedded().validate(&profile(ProfileName::Regtest), &choices);
         result.map_err(|errors| errors.in_choices(&file, text))
     } else if name.starts_with("bad_profile_") {
         let profile = profile::parse(text, &file)?;
-        Catalog::load(None)?.validate(&profile, &Choices::default())
+        embedded().validate(&profile, &Choices::default())
     } else {
         Catalog::with([(file.as_str(), text)]).map(drop)
     }
@@ -80,7 +86,7 @@ fn each_text_has_its_bad_file() {
 #[test]
 fn each_rule_has_a_golden_file() {
     let elsewhere = [Rule::Unreadable, Rule::WaitCycle];
-    let mut shown = BTreeSet::new();
+    let mut shown: BTreeSet<Rule> = BTreeSet::new();
     for name in files("toml") {
         let text = fs::read_to_string(folder().join(format!("{name}.toml"))).unwrap();
         let errors = check(&name, &text).unwrap_err();
@@ -89,7 +95,10 @@ fn each_rule_has_a_golden_file() {
             .iter()
             .find_map(|prefix| name.strip_prefix(prefix))
             .unwrap();
-        let own = rules.iter().find(|rule| stem.starts_with(rule.name()));
+        let own = rules
+            .iter()
+            .copied()
+            .find(|rule| stem.starts_with(rule.name()));
         shown.extend(own);
         assert!(own.is_some(), "{name} breaks {rules:?}");
     }

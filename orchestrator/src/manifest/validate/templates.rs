@@ -10,8 +10,9 @@ use crate::manifest::template::Scope;
 use crate::manifest::template::TemplateError;
 
 pub(super) fn check_templates(manifest: &Manifest, found: &mut Findings) {
+    let mut checker = template::Checker::new(manifest);
     for place in template::templates(manifest) {
-        let Err(error) = template::check_template(manifest, place.scope, place.source) else {
+        let Err(error) = checker.check(place.scope, place.source) else {
             continue;
         };
         let message = error.to_string();
