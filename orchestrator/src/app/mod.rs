@@ -3,7 +3,6 @@
 //! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
 //! failure at any point leaves the data folder as it was.
 
-mod edit;
 mod node;
 mod services;
 mod status;
@@ -82,7 +81,9 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     // The socket is bound first: a daemon that nobody could speak to must not start services.
     let socket = http::bind_unix(&run_dir.join("control.sock"))?;
     let listener = bind_api(&launch, &base).await?;
-    let api = listener.local_addr().map_err(|error| Failure::internal(error.to_string()))?;
+    let api = listener
+        .local_addr()
+        .map_err(|error| Failure::internal(error.to_string()))?;
 
     let tasks = Tasks::new();
     let runtime = Arc::new(ProcessRuntime::new(
@@ -112,7 +113,9 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     let world = accepted_world(&ground, &base, &*clock).await?;
     let mut folder = base.folder;
     if !folder.initialised() {
-        folder.mark_initialised().map_err(|error| folder_failure(&error))?;
+        folder
+            .mark_initialised()
+            .map_err(|error| folder_failure(&error))?;
         crate::fail::point("app.initialised");
     }
     let services = Arc::new(RealServices {
@@ -124,7 +127,11 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         is_root: launch.surroundings.uid == 0,
     });
     if let Err(obstacle) = services.take_external_passwords() {
-        tracing::warn!(code = obstacle.code, "passwords of external services were not taken: {}", obstacle.text);
+        tracing::warn!(
+            code = obstacle.code,
+            "passwords of external services were not taken: {}",
+            obstacle.text
+        );
     }
     let parts = reconcile::Parts {
         runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
@@ -136,7 +143,8 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         parallel_starts: PARALLEL_STARTS,
         boot_id: boot_id(),
     };
-    let (handle, reconciling) = reconcile::start(parts, world.resolved.desired.clone(), tasks.token());
+    let (handle, reconciling) =
+        reconcile::start(parts, world.resolved.desired.clone(), tasks.token());
     tasks.spawn("reconcile", OnExit::Shutdown, reconciling);
     let (down, asked_down) = watch::channel(Stop::No);
     let node = RealNode::start(
@@ -152,16 +160,24 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         &tasks,
     );
     let token = tasks.token();
-    tasks.spawn("api", OnExit::Shutdown, http::serve_tcp(listener, node.clone(), token.clone()));
-    tasks.spawn("control", OnExit::Shutdown, http::serve_unix(socket, node.clone(), token, launch.surroundings.uid));
+    tasks.spawn(
+        "api",
+        OnExit::Shutdown,
+        http::serve_tcp(listener, node.clone(), token.clone()),
+    );
+    tasks.spawn(
+        "control",
+        OnExit::Shutdown,
+        http::serve_unix(socket, node.clone(), token, launch.surroundings.uid),
+    );
     // Nobody may be waiting any more: then nobody needs to know.
     let _ = launch.started.send(node);
     let ended = until_stopped(&handle, launch.stop, asked_down, &tasks).await;
     tasks.stop("asked to");
     match tasks.wait().await {
-        Some(reason) if reason != "asked to" => {
-            Err(Failure::internal(format!("the daemon stopped by itself: {reason}; services go on")))
-        }
+        Some(reason) if reason != "asked to" => Err(Failure::internal(format!(
+            "the daemon stopped by itself: {reason}; services go on"
+        ))),
         _ => Ok(ended),
     }
 }
@@ -184,11 +200,17 @@ async fn until_stopped(
                 if !emptied {
                     emptied = true;
                     let network = handle.wanted().network;
-                    handle.want(Desired { network, services: std::collections::BTreeMap::new() });
+                    handle.want(Desired {
+                        network,
+                        services: std::collections::BTreeMap::new(),
+                    });
                     view.mark_unchanged();
                 }
                 let now = view.borrow_and_update().clone();
-                let follows = now.desired.as_ref().is_some_and(|desired| desired.services.is_empty());
+                let follows = now
+                    .desired
+                    .as_ref()
+                    .is_some_and(|desired| desired.services.is_empty());
                 if follows && now.all_down() {
                     return Ended::ServicesStopped;
                 }
@@ -213,7 +235,11 @@ struct Base {
 }
 
 impl Base {
-    fn open(launch: &Launch, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Self, Failure> {
+    fn open(
+        launch: &Launch,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Self, Failure> {
         if launch.moved {
             DataFolder::accept_move(&launch.data).map_err(|error| folder_failure(&error))?;
         }
@@ -231,22 +257,33 @@ impl Base {
         if runtime == RuntimeKind::Docker {
             return Err(Failure::new(
                 Exit::NotBuilt,
-                format!("the docker runtime, which the profile {name} uses by default, is not built yet"),
+                format!(
+                    "the docker runtime, which the profile {name} uses by default, is not built yet"
+                ),
                 "run it as processes of this machine: add `--runtime process`",
             ));
         }
         let folder = match known {
             Err(FolderError::NotANode { .. }) => {
-                let new = NewNode { profile: name, runtime, at: clock.wall(), entropy: &**entropy };
+                let new = NewNode {
+                    profile: name,
+                    runtime,
+                    at: clock.wall(),
+                    entropy: &**entropy,
+                };
                 DataFolder::create(&launch.data, new)
             }
             known => known,
         }
         .map_err(|error| folder_failure(&error))?;
-        folder.expect(name, runtime).map_err(|error| folder_failure(&error))?;
+        folder
+            .expect(name, runtime)
+            .map_err(|error| folder_failure(&error))?;
         crate::fail::point("app.folder");
         let unseals_itself = profile(name).vault_unseals_itself;
-        let seat = |path: &Path| VaultSeat::new(path, unseals_itself, Arc::clone(clock), Arc::clone(entropy));
+        let seat = |path: &Path| {
+            VaultSeat::new(path, unseals_itself, Arc::clone(clock), Arc::clone(entropy))
+        };
         let (state, vault) = if folder.initialised() {
             let state = StateDb::open_of(&folder.state_db(), &folder.identity().node_id)
                 .map_err(|error| store_failure(&error))?;
@@ -254,37 +291,55 @@ impl Base {
             vault.attach().map_err(|error| vault_failure(&error))?;
             (state, vault)
         } else {
-            folder.clear_unfinished().map_err(|error| folder_failure(&error))?;
-            let state = StateDb::create(&folder.state_db(), folder.identity()).map_err(|error| store_failure(&error))?;
+            folder
+                .clear_unfinished()
+                .map_err(|error| folder_failure(&error))?;
+            let state = StateDb::create(&folder.state_db(), folder.identity())
+                .map_err(|error| store_failure(&error))?;
             crate::fail::point("app.state_created");
-            write_default_choices(folder.path()).map_err(|error| store_failure(&error))?;
+            write_default_choices(folder.path(), name).map_err(|error| store_failure(&error))?;
             let vault = seat(folder.path());
             if unseals_itself {
-                vault.create_self_unsealing().map_err(|error| vault_failure(&error))?;
+                vault
+                    .create_self_unsealing()
+                    .map_err(|error| vault_failure(&error))?;
             }
             crate::fail::point("app.vault_created");
             (state, vault)
         };
-        Ok(Self { folder, state: Arc::new(state), vault })
+        Ok(Self {
+            folder,
+            state: Arc::new(state),
+            vault,
+        })
     }
 }
 
 /// Gives a new node a commented `node.toml`, unless the operator prepared one.
-fn write_default_choices(data: &Path) -> Result<(), StoreError> {
+fn write_default_choices(data: &Path, name: ProfileName) -> Result<(), StoreError> {
     let path = data.join(world::CHOICES_FILE);
     if path.exists() {
         return Ok(());
     }
-    crate::store::durable::write(&path, b"", 0o600)
+    let text = crate::manifest::choices::default_text(name);
+    crate::store::durable::write(&path, text.as_bytes(), 0o600)
 }
 
 /// Takes what was accepted, or accepts the files at the very first start.
-async fn accepted_world(ground: &Arc<Ground>, base: &Base, clock: &dyn Clock) -> Result<Arc<World>, Failure> {
-    let accepted = ground.state.accepted().map_err(|error| store_failure(&error))?;
+async fn accepted_world(
+    ground: &Arc<Ground>,
+    base: &Base,
+    clock: &dyn Clock,
+) -> Result<Arc<World>, Failure> {
+    let accepted = ground
+        .state
+        .accepted()
+        .map_err(|error| store_failure(&error))?;
     let first = accepted.is_none();
     let texts = match accepted {
         Some(accepted) => Texts::accepted(&accepted),
-        None => Texts::read(base.folder.path(), ground.profile).map_err(|error| world_failure(&error))?,
+        None => Texts::read(base.folder.path(), ground.profile)
+            .map_err(|error| world_failure(&error))?,
     };
     let builder = Arc::clone(ground);
     let world = tokio::task::spawn_blocking(move || World::build(&builder, texts))
@@ -292,16 +347,22 @@ async fn accepted_world(ground: &Arc<Ground>, base: &Base, clock: &dyn Clock) ->
         .map_err(|error| Failure::internal(error.to_string()))?
         .map_err(|error| world_failure(&error))?;
     if first {
-        world.accept(ground, clock.wall()).map_err(|error| store_failure(&error))?;
+        world
+            .accept(ground, clock.wall())
+            .map_err(|error| store_failure(&error))?;
         crate::fail::point("app.accepted");
     } else {
-        world.keep_ports(ground).map_err(|error| store_failure(&error))?;
+        world
+            .keep_ports(ground)
+            .map_err(|error| store_failure(&error))?;
     }
     Ok(Arc::new(world))
 }
 
 fn choose_run_dir(launch: &Launch, base: &Base) -> Result<PathBuf, Failure> {
-    let candidates = launch.surroundings.run_folders(base.folder.identity().node_id.as_str());
+    let candidates = launch
+        .surroundings
+        .run_folders(base.folder.identity().node_id.as_str());
     tmpfs::choose(&candidates).map_err(|error| {
         Failure::new(
             Exit::Config,
@@ -325,25 +386,37 @@ async fn bind_api(launch: &Launch, base: &Base) -> Result<TcpListener, Failure> 
     let tries = if may_move { API_PORTS_TRIED } else { 1 };
     let free = (API_PORT..API_PORT + tries).find(|port| ports::bindable(loopback(*port)));
     let listener = http::bind_tcp(loopback(free.unwrap_or(API_PORT))).await?;
-    let port = listener.local_addr().map_err(|error| Failure::internal(error.to_string()))?.port();
-    state.keep_api_port(port).map_err(|error| store_failure(&error))?;
+    let port = listener
+        .local_addr()
+        .map_err(|error| Failure::internal(error.to_string()))?
+        .port();
+    state
+        .keep_api_port(port)
+        .map_err(|error| store_failure(&error))?;
     Ok(listener)
 }
 
 fn exe() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::internal(format!("this program does not know where it lies: {error}")))
+    std::env::current_exe().map_err(|error| {
+        Failure::internal(format!("this program does not know where it lies: {error}"))
+    })
 }
 
 /// Which boot of the machine this is. Source: random(4), `/proc/sys/kernel/random/boot_id`.
 fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// The machine's memory. Units: MiB. Source: proc(5), `/proc/meminfo`; 0 (the smallest class) where it cannot be read.
 fn machine_memory_mib() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    total.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+    total
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }
 
 fn folder_failure(error: &FolderError) -> Failure {
@@ -366,11 +439,15 @@ fn vault_failure(error: &VaultError) -> Failure {
 fn world_failure(error: &WorldError) -> Failure {
     match error {
         WorldError::Store(error) => store_failure(error),
-        WorldError::Ports(error) => {
-            Failure::new(Exit::Config, error.to_string(), "stop that program, or choose another port in node.toml")
-        }
-        WorldError::Texts(_) | WorldError::Resolve(_) | WorldError::Read { .. } => {
-            Failure::new(Exit::BadData, sentence(error), "mend it; `flash-node check` reads the files without starting anything")
-        }
+        WorldError::Ports(error) => Failure::new(
+            Exit::Config,
+            error.to_string(),
+            "stop that program, or choose another port in node.toml",
+        ),
+        WorldError::Texts(_) | WorldError::Resolve(_) | WorldError::Read { .. } => Failure::new(
+            Exit::BadData,
+            sentence(error),
+            "mend it; `flash-node check` reads the files without starting anything",
+        ),
     }
 }

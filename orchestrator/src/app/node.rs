@@ -23,7 +23,8 @@ use crate::cli::Stop;
 use crate::clock::Clock;
 use crate::id::Name;
 use crate::id::ServiceId;
-use crate::app::edit as choices;
+use crate::manifest::choices;
+use crate::manifest::choices::SetError;
 use crate::node::Command;
 use crate::node::Event;
 use crate::node::Node;
@@ -69,7 +70,12 @@ impl RealNode {
     pub(super) fn start(parts: Parts, tasks: &Tasks) -> Arc<Self> {
         let publisher = Publisher {
             services: Arc::clone(&parts.services),
-            not_enforced: parts.runtime.not_enforced().into_iter().map(ToOwned::to_owned).collect(),
+            not_enforced: parts
+                .runtime
+                .not_enforced()
+                .into_iter()
+                .map(ToOwned::to_owned)
+                .collect(),
             api: parts.api,
         };
         let mut view = parts.handle.view();
@@ -96,7 +102,12 @@ impl RealNode {
         };
         // It ends with the reconciler, whose end stops the node by itself.
         tasks.spawn("publish", OnExit::Done, publishing);
-        Arc::new(Self { parts, status, events, one_at_a_time: tokio::sync::Mutex::new(()) })
+        Arc::new(Self {
+            parts,
+            status,
+            events,
+            one_at_a_time: tokio::sync::Mutex::new(()),
+        })
     }
 
     async fn build(&self, texts: Texts) -> Result<World, Refusal> {
@@ -108,14 +119,18 @@ impl RealNode {
     }
 
     fn texts(&self) -> Result<Texts, Refusal> {
-        Texts::read(&self.parts.data, self.parts.services.ground.profile).map_err(|error| refuse_world(&error))
+        Texts::read(&self.parts.data, self.parts.services.ground.profile)
+            .map_err(|error| refuse_world(&error))
     }
 
     fn planned(&self, world: &World) -> Reply {
         let view = self.parts.handle.view().borrow().clone();
         let due = plan(&world.resolved.desired, &view.observed);
         let changed = !due.nothing_due() || world.texts != self.parts.services.world().texts;
-        Reply { text: due.to_string(), changed }
+        Reply {
+            text: due.to_string(),
+            changed,
+        }
     }
 
     fn accept(&self, world: World) -> Result<Reply, Refusal> {
@@ -126,26 +141,45 @@ impl RealNode {
             services.replace(Arc::new(world));
         } else {
             let at = self.parts.clock.wall();
-            world.accept(&services.ground, at).map_err(|error| refuse_store(&error))?;
+            world
+                .accept(&services.ground, at)
+                .map_err(|error| refuse_store(&error))?;
             crate::fail::point("apply.accepted");
             services.replace(Arc::new(world));
         }
         if let Err(obstacle) = services.take_external_passwords() {
-            tracing::warn!(code = obstacle.code, "passwords of external services were not taken: {}", obstacle.text);
+            tracing::warn!(
+                code = obstacle.code,
+                "passwords of external services were not taken: {}",
+                obstacle.text
+            );
         }
-        self.parts.handle.want(services.world().resolved.desired.clone());
+        self.parts
+            .handle
+            .want(services.world().resolved.desired.clone());
         Ok(reply)
     }
 
-    async fn set(&self, service: &ServiceId, setting: &Name, value: &str, dry_run: bool) -> Result<Reply, Refusal> {
+    async fn set(
+        &self,
+        service: &ServiceId,
+        setting: &Name,
+        value: &str,
+        dry_run: bool,
+    ) -> Result<Reply, Refusal> {
         let mut texts = self.texts()?;
         let world = self.parts.services.world();
-        texts.choices = choices::set(&texts.choices, &world.catalog, &world.profile, service, setting, value)
-            .map_err(|error| Refusal {
-                code: "bad_value".to_owned(),
-                message: error.to_string(),
-                hint: error.hint(),
-            })?;
+        let value = choices::value(
+            &world.catalog,
+            &world.profile,
+            &world.choices,
+            service,
+            setting,
+            value,
+        )
+        .map_err(|error| refuse_set(&error))?;
+        texts.choices = choices::set(&texts.choices, service, setting, &value)
+            .map_err(|error| refuse_set(&error))?;
         self.change(texts, dry_run).await
     }
 
@@ -156,32 +190,48 @@ impl RealNode {
         if dry_run {
             return Ok(self.planned(&world));
         }
-        durable::write(&self.parts.data.join(CHOICES_FILE), written.as_bytes(), 0o600).map_err(|error| refuse_store(&error))?;
+        durable::write(
+            &self.parts.data.join(CHOICES_FILE),
+            written.as_bytes(),
+            0o600,
+        )
+        .map_err(|error| refuse_store(&error))?;
         crate::fail::point("set.written");
         self.accept(world)
     }
 
     async fn remove(&self, service: &ServiceId) -> Result<Reply, Refusal> {
         let mut texts = self.texts()?;
-        if !self.parts.services.world().resolved.desired.services.contains_key(service) {
+        if !self
+            .parts
+            .services
+            .world()
+            .resolved
+            .desired
+            .services
+            .contains_key(service)
+        {
             return Err(Refusal {
                 code: "unknown_service".to_owned(),
                 message: format!("there is no service {service} to remove"),
                 hint: "`flash-node status` lists the services".to_owned(),
             });
         }
-        texts.choices = choices::leave_out(&texts.choices, service).map_err(|error| Refusal {
-            code: "bad_choices".to_owned(),
-            message: error.to_string(),
-            hint: error.hint(),
-        })?;
+        texts.choices =
+            choices::leave_out(&texts.choices, service).map_err(|error| refuse_set(&error))?;
         let mut reply = self.change(texts, false).await?;
-        reply.text.push_str(&format!("its data stay; `flash-node purge {service}` deletes them\n"));
+        reply.text.push_str(&format!(
+            "its data stay; `flash-node purge {service}` deletes them\n"
+        ));
         Ok(reply)
     }
 
     fn purge(&self, service: &ServiceId, confirm: &str) -> Result<Reply, Refusal> {
-        let refuse = |code: &str, message: String, hint: &str| Refusal { code: code.to_owned(), message, hint: hint.to_owned() };
+        let refuse = |code: &str, message: String, hint: &str| Refusal {
+            code: code.to_owned(),
+            message,
+            hint: hint.to_owned(),
+        };
         if confirm != service.as_str() {
             return Err(refuse(
                 "confirm_mismatch",
@@ -190,7 +240,14 @@ impl RealNode {
             ));
         }
         let view = self.parts.handle.view().borrow().clone();
-        let wanted = self.parts.services.world().resolved.desired.services.contains_key(service);
+        let wanted = self
+            .parts
+            .services
+            .world()
+            .resolved
+            .desired
+            .services
+            .contains_key(service);
         if wanted || view.instances.contains_key(service) {
             return Err(refuse(
                 "not_removed",
@@ -199,10 +256,19 @@ impl RealNode {
             ));
         }
         let world = self.parts.services.world();
-        let volumes = self.parts.services.ground.places.volumes_of(service, world.storage_roots());
+        let volumes = self
+            .parts
+            .services
+            .ground
+            .places
+            .volumes_of(service, world.storage_roots());
         let state = &self.parts.services.ground.state;
         if !view.records.contains_key(service) && !volumes.iter().any(|folder| folder.exists()) {
-            return Err(refuse("unknown_service", format!("nothing of {service} is left"), "`flash-node status` lists the services"));
+            return Err(refuse(
+                "unknown_service",
+                format!("nothing of {service} is left"),
+                "`flash-node status` lists the services",
+            ));
         }
         crate::fail::point("purge.begin");
         for folder in volumes.iter().filter(|folder| folder.exists()) {
@@ -213,12 +279,20 @@ impl RealNode {
         state
             .transaction(|tx| {
                 tx.remove_record(service)?;
-                tx.append_event(Some(service), "purged", "its data were deleted, as the operator confirmed", at)?;
+                tx.append_event(
+                    Some(service),
+                    "purged",
+                    "its data were deleted, as the operator confirmed",
+                    at,
+                )?;
                 Ok::<(), StoreError>(())
             })
             .map_err(|error| refuse_store(&error))?;
         self.parts.handle.nudge();
-        Ok(Reply { text: format!("the data of {service} were deleted\n"), changed: true })
+        Ok(Reply {
+            text: format!("the data of {service} were deleted\n"),
+            changed: true,
+        })
     }
 
     fn retry(&self, service: &ServiceId) -> Result<Reply, Refusal> {
@@ -240,12 +314,21 @@ impl RealNode {
         state
             .transaction(|tx| {
                 tx.put_record(&record)?;
-                tx.append_event(Some(service), "retry", "the operator asked for another try", at)?;
+                tx.append_event(
+                    Some(service),
+                    "retry",
+                    "the operator asked for another try",
+                    at,
+                )?;
                 Ok::<(), StoreError>(())
             })
             .map_err(|error| refuse_store(&error))?;
         self.parts.handle.nudge();
-        let text = if changed { format!("{service} is tried again\n") } else { format!("{service} was not waiting\n") };
+        let text = if changed {
+            format!("{service} is tried again\n")
+        } else {
+            format!("{service} was not waiting\n")
+        };
         Ok(Reply { text, changed })
     }
 
@@ -255,14 +338,22 @@ impl RealNode {
     ) -> Result<T, Refusal> {
         // Argon2id takes its time: it does not hold the other tasks up.
         let seat = self.parts.services.vault.clone();
-        let done = tokio::task::spawn_blocking(move || act(&seat)).await.map_err(|error| internal(&error.to_string()))?;
+        let done = tokio::task::spawn_blocking(move || act(&seat))
+            .await
+            .map_err(|error| internal(&error.to_string()))?;
         let done = done.map_err(|error| refuse_vault(&error))?;
         self.parts.handle.nudge();
         Ok(done)
     }
 
-    async fn change_passphrase(&self, with: Option<Unlock>, new: SecretBytes) -> Result<Reply, Refusal> {
-        let recovery = self.with_vault(move |vault| vault.change_passphrase(with.as_ref(), &new)).await?;
+    async fn change_passphrase(
+        &self,
+        with: Option<Unlock>,
+        new: SecretBytes,
+    ) -> Result<Reply, Refusal> {
+        let recovery = self
+            .with_vault(move |vault| vault.change_passphrase(with.as_ref(), &new))
+            .await?;
         let mut text = "the passphrase is set\n".to_owned();
         if let Some(recovery) = recovery {
             let key = recovery.expose().expose_text().unwrap_or_default();
@@ -271,12 +362,21 @@ impl RealNode {
             ));
             self.with_vault(|vault| vault.recovery_key_shown()).await?;
         }
-        Ok(Reply { text, changed: true })
+        Ok(Reply {
+            text,
+            changed: true,
+        })
     }
 
     fn note(&self, code: &str, text: &str) {
         let at = self.parts.clock.wall();
-        if let Err(error) = self.parts.services.ground.state.append_event(None, code, text, at) {
+        if let Err(error) = self
+            .parts
+            .services
+            .ground
+            .state
+            .append_event(None, code, text, at)
+        {
             tracing::warn!(%error, "an event could not be written: {text}");
         }
         self.parts.handle.nudge();
@@ -298,8 +398,17 @@ impl Node for RealNode {
         self.events.clone()
     }
 
-    async fn logs(&self, service: &ServiceId, query: LogQuery) -> Result<BoxStream<'static, LogLine>, Refusal> {
-        let known = self.status.borrow().services.iter().any(|one| one.id == service.as_str());
+    async fn logs(
+        &self,
+        service: &ServiceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, LogLine>, Refusal> {
+        let known = self
+            .status
+            .borrow()
+            .services
+            .iter()
+            .any(|one| one.id == service.as_str());
         if !known {
             return Err(Refusal {
                 code: "unknown_service".to_owned(),
@@ -307,7 +416,11 @@ impl Node for RealNode {
                 hint: "`flash-node status` lists the services".to_owned(),
             });
         }
-        self.parts.runtime.logs(service, query).await.map_err(|error| internal(&sentence(&error)))
+        self.parts
+            .runtime
+            .logs(service, query)
+            .await
+            .map_err(|error| internal(&sentence(&error)))
     }
 
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
@@ -315,27 +428,47 @@ impl Node for RealNode {
         match command {
             Command::Plan => Ok(self.planned(&self.build(self.texts()?).await?)),
             Command::Apply => self.accept(self.build(self.texts()?).await?),
-            Command::Set { service, setting, value, dry_run } => self.set(&service, &setting, &value, dry_run).await,
+            Command::Set {
+                service,
+                setting,
+                value,
+                dry_run,
+            } => self.set(&service, &setting, &value, dry_run).await,
             Command::Remove { service } => self.remove(&service).await,
             Command::Purge { service, confirm } => self.purge(&service, &confirm),
             Command::Retry { service } => self.retry(&service),
             Command::Down => {
                 self.note("down", "the operator stopped the node");
-                self.parts.down.send_modify(|stop| *stop = (*stop).max(Stop::Services));
-                Ok(Reply { text: "stopping every service, then the daemon\n".to_owned(), changed: true })
+                self.parts
+                    .down
+                    .send_modify(|stop| *stop = (*stop).max(Stop::Services));
+                Ok(Reply {
+                    text: "stopping every service, then the daemon\n".to_owned(),
+                    changed: true,
+                })
             }
             Command::Unlock { with } => {
                 self.with_vault(move |vault| vault.unlock(&with)).await?;
                 if let Err(obstacle) = self.parts.services.take_external_passwords() {
-                    tracing::warn!(code = obstacle.code, "passwords of external services were not taken: {}", obstacle.text);
+                    tracing::warn!(
+                        code = obstacle.code,
+                        "passwords of external services were not taken: {}",
+                        obstacle.text
+                    );
                 }
                 self.note("unlocked", "the vault was unlocked");
-                Ok(Reply { text: "the vault is open\n".to_owned(), changed: true })
+                Ok(Reply {
+                    text: "the vault is open\n".to_owned(),
+                    changed: true,
+                })
             }
             Command::Seal => {
                 self.parts.services.vault.seal();
                 self.note("sealed", "the vault was sealed; services go on");
-                Ok(Reply { text: "the vault is sealed; services go on\n".to_owned(), changed: true })
+                Ok(Reply {
+                    text: "the vault is sealed; services go on\n".to_owned(),
+                    changed: true,
+                })
             }
             Command::ChangePassphrase { with, new } => {
                 let reply = self.change_passphrase(with, new).await?;
@@ -344,10 +477,16 @@ impl Node for RealNode {
             }
             Command::AddKeyFile { path } => {
                 let shown = path.display().to_string();
-                self.with_vault(move |vault| vault.add_key_file(&path)).await?;
+                self.with_vault(move |vault| vault.add_key_file(&path))
+                    .await?;
                 self.note("key_file_added", "a key file was added");
-                let text = format!("{shown} opens this vault from now on: whoever takes it and this machine has everything\n");
-                Ok(Reply { text, changed: true })
+                let text = format!(
+                    "{shown} opens this vault from now on: whoever takes it and this machine has everything\n"
+                );
+                Ok(Reply {
+                    text,
+                    changed: true,
+                })
             }
         }
     }
@@ -377,7 +516,11 @@ impl Publisher {
 
     /// The newest event's cursor; the last known one where it cannot be read.
     fn cursor(&self, last: u64) -> u64 {
-        self.services.ground.state.events_after(last, 1).map_or(last, |events| events.newest.max(last))
+        self.services
+            .ground
+            .state
+            .events_after(last, 1)
+            .map_or(last, |events| events.newest.max(last))
     }
 }
 
@@ -395,19 +538,61 @@ fn internal(message: &str) -> Refusal {
 }
 
 fn refuse_store(error: &StoreError) -> Refusal {
-    Refusal { code: "database".to_owned(), message: sentence(error), hint: error.hint().to_owned() }
+    Refusal {
+        code: "database".to_owned(),
+        message: sentence(error),
+        hint: error.hint().to_owned(),
+    }
 }
 
 fn refuse_vault(error: &VaultError) -> Refusal {
-    Refusal { code: error.code().to_owned(), message: sentence(error), hint: error.hint().to_owned() }
+    Refusal {
+        code: error.code().to_owned(),
+        message: sentence(error),
+        hint: error.hint().to_owned(),
+    }
+}
+
+fn refuse_set(error: &SetError) -> Refusal {
+    let (code, hint) = match error {
+        SetError::Service { .. } => ("unknown_service", "`flash-node status` lists the services"),
+        SetError::Setting { .. } => (
+            "unknown_setting",
+            "the manifest of the service lists its settings",
+        ),
+        SetError::Value { .. } => (
+            "bad_value",
+            "nothing was changed; choose a value that it takes",
+        ),
+        SetError::File(_) | SetError::NotATable(_) => {
+            ("bad_choices", "mend node.toml; nothing was changed")
+        }
+    };
+    Refusal {
+        code: code.to_owned(),
+        message: sentence(error),
+        hint: hint.to_owned(),
+    }
 }
 
 fn refuse_world(error: &WorldError) -> Refusal {
     let (code, hint) = match error {
-        WorldError::Texts(_) | WorldError::Resolve(_) => ("bad_manifest", "mend it; nothing was changed"),
-        WorldError::Ports(_) => ("port_taken", "stop that program, or choose another port in node.toml"),
-        WorldError::Read { .. } => ("bad_manifest", "make the file readable; nothing was changed"),
+        WorldError::Texts(_) | WorldError::Resolve(_) => {
+            ("bad_manifest", "mend it; nothing was changed")
+        }
+        WorldError::Ports(_) => (
+            "port_taken",
+            "stop that program, or choose another port in node.toml",
+        ),
+        WorldError::Read { .. } => (
+            "bad_manifest",
+            "make the file readable; nothing was changed",
+        ),
         WorldError::Store(error) => return refuse_store(error),
     };
-    Refusal { code: code.to_owned(), message: sentence(error), hint: hint.to_owned() }
+    Refusal {
+        code: code.to_owned(),
+        message: sentence(error),
+        hint: hint.to_owned(),
+    }
 }

@@ -76,12 +76,17 @@ impl RealServices {
     }
 
     /// Makes every secret that `wants` names, once, and keeps its generation.
-    fn make_secrets(&self, world: &World, wants: impl Fn(&SecretKey) -> bool) -> Result<(), Obstacle> {
+    fn make_secrets(
+        &self,
+        world: &World,
+        wants: impl Fn(&SecretKey) -> bool,
+    ) -> Result<(), Obstacle> {
         let generations = self.ground.state.generations().map_err(|error| Obstacle {
             code: "state_unreadable".to_owned(),
             text: format!("the generations of secrets could not be read: {error}"),
         })?;
-        let needs = credential::needed_secrets(&world.resolved.desired, &world.catalog, &world.choices);
+        let needs =
+            credential::needed_secrets(&world.resolved.desired, &world.catalog, &world.choices);
         for need in needs.into_iter().filter(|need| wants(&need.key)) {
             let promised = generations.get(&need.key).copied();
             let value = match &need.origin {
@@ -91,14 +96,22 @@ impl RealServices {
             };
             let made = self
                 .vault
-                .ensure(&need.key, promised, || value.unwrap_or_else(|| SecretBytes::new(Vec::new())))
+                .ensure(&need.key, promised, || {
+                    value.unwrap_or_else(|| SecretBytes::new(Vec::new()))
+                })
                 .map_err(|error| no_secret(&need.key, &error))?;
             crate::fail::point("secret.made");
             if promised != Some(made.generation) {
-                self.ground.state.keep_generation(&need.key, made.generation).map_err(|error| Obstacle {
-                    code: "state_unwritable".to_owned(),
-                    text: format!("the generation of {} could not be written: {error}", need.key),
-                })?;
+                self.ground
+                    .state
+                    .keep_generation(&need.key, made.generation)
+                    .map_err(|error| Obstacle {
+                        code: "state_unwritable".to_owned(),
+                        text: format!(
+                            "the generation of {} could not be written: {error}",
+                            need.key
+                        ),
+                    })?;
                 crate::fail::point("secret.promised");
             }
         }
@@ -119,7 +132,12 @@ impl RealServices {
             let generation = generations.get(&key).copied()?;
             Some((name.clone(), SecretRef { key, generation }))
         };
-        let variables = world.resolved.scopes.get(id).map(|scope| scope.variables()).unwrap_or(Value::Null);
+        let variables = world
+            .resolved
+            .scopes
+            .get(id)
+            .map(|scope| scope.variables())
+            .unwrap_or(Value::Null);
         Some(HealthTarget {
             service: id,
             manifest,
@@ -168,7 +186,10 @@ impl RealServices {
                 }
             }
             if let Some(error) = report.failed {
-                return Err(Obstacle { code: "init_failed".to_owned(), text: sentence(&error) });
+                return Err(Obstacle {
+                    code: "init_failed".to_owned(),
+                    text: sentence(&error),
+                });
             }
         }
         Ok(found)
@@ -184,12 +205,20 @@ impl Services for RealServices {
     fn obstacle(&self, spec: &ServiceSpec, running: bool) -> Option<Obstacle> {
         let world = self.world();
         for volume in spec.volumes.values() {
-            let root = world.choices.storage.iter().find(|(name, _)| name.as_str() == volume.root);
+            let root = world
+                .choices
+                .storage
+                .iter()
+                .find(|(name, _)| name.as_str() == volume.root);
             if let Some((name, root)) = root
                 && let Err(error) = folder::check_storage_root(&root.path, &self.ground.node_id)
             {
-                let text = format!("{error} (storage root `{name}`): mount it, then it goes on by itself");
-                return Some(Obstacle { code: "storage_missing".to_owned(), text });
+                let text =
+                    format!("{error} (storage root `{name}`): mount it, then it goes on by itself");
+                return Some(Obstacle {
+                    code: "storage_missing".to_owned(),
+                    text,
+                });
             }
             let existing = volume.path.ancestors().find(|folder| folder.exists());
             let space = existing.and_then(|folder| folder::free_space(folder).ok());
@@ -202,33 +231,53 @@ impl Services for RealServices {
                     spec.id,
                     volume.needs_mib
                 );
-                return Some(Obstacle { code: "disk_full".to_owned(), text });
+                return Some(Obstacle {
+                    code: "disk_full".to_owned(),
+                    text,
+                });
             }
         }
-        self.missing_secret(spec).or_else(|| if running { None } else { taken_port(spec) })
+        self.missing_secret(spec)
+            .or_else(|| if running { None } else { taken_port(spec) })
     }
 
     async fn unit(&self, spec: &ServiceSpec, hash: &SpecHash) -> Result<Unit, Obstacle> {
         let world = self.world();
         let own = format!("service/{}/", spec.id);
-        let edges: BTreeSet<SecretKey> = secrets_of(spec).into_iter().map(|secret| secret.key).collect();
+        let edges: BTreeSet<SecretKey> = secrets_of(spec)
+            .into_iter()
+            .map(|secret| secret.key)
+            .collect();
         if spec.needs_secrets() || !edges.is_empty() {
             self.make_secrets(&world, |key| key.0.starts_with(&own) || edges.contains(key))?;
         }
         let uid = if self.is_root && self.runtime.uid_problem().is_none() {
-            let uid = self.ground.state.uid_for(&spec.id).map_err(|error| Obstacle {
-                code: "state_unwritable".to_owned(),
-                text: format!("no identity could be chosen for {}: {error}", spec.id),
-            })?;
+            let uid = self
+                .ground
+                .state
+                .uid_for(&spec.id)
+                .map_err(|error| Obstacle {
+                    code: "state_unwritable".to_owned(),
+                    text: format!("no identity could be chosen for {}: {error}", spec.id),
+                })?;
             Some(uid)
         } else {
             None
         };
         let unit = materialise::unit(spec, &self.vault, &world.programs, uid, &self.ground.places)
-            .map_err(|error| Obstacle { code: materialise_code(&error).to_owned(), text: sentence(&error) })?;
+            .map_err(|error| Obstacle {
+                code: materialise_code(&error).to_owned(),
+                text: sentence(&error),
+            })?;
         if unit.spec_hash != *hash {
-            let text = format!("{} changed while it was being started; the next pass starts it", spec.id);
-            return Err(Obstacle { code: "changed_meanwhile".to_owned(), text });
+            let text = format!(
+                "{} changed while it was being started; the next pass starts it",
+                spec.id
+            );
+            return Err(Obstacle {
+                code: "changed_meanwhile".to_owned(),
+                text,
+            });
         }
         Ok(unit)
     }
@@ -240,7 +289,9 @@ impl Services for RealServices {
         done: &BTreeSet<Name>,
     ) -> Result<BTreeSet<Name>, Obstacle> {
         let world = self.world();
-        let jobs = self.run_jobs(&world, &spec.id, unit, &[InitWhen::BeforeStart], done).await?;
+        let jobs = self
+            .run_jobs(&world, &spec.id, unit, &[InitWhen::BeforeStart], done)
+            .await?;
         Ok(jobs.once)
     }
 
@@ -260,13 +311,25 @@ impl Services for RealServices {
         let has_jobs = world
             .catalog
             .get(&desired.manifest)
-            .is_some_and(|manifest| manifest.init.iter().any(|job| job.when != InitWhen::BeforeStart));
+            .is_some_and(|manifest| {
+                manifest
+                    .init
+                    .iter()
+                    .any(|job| job.when != InitWhen::BeforeStart)
+            });
         if !has_jobs {
             return Ok(JobsDone::default());
         }
         let unit = self.unit(spec, hash).await?;
         let done: BTreeSet<Name> = once.union(this_start).cloned().collect();
-        self.run_jobs(&world, service, &unit, &[InitWhen::Alive, InitWhen::EveryStart], &done).await
+        self.run_jobs(
+            &world,
+            service,
+            &unit,
+            &[InitWhen::Alive, InitWhen::EveryStart],
+            &done,
+        )
+        .await
     }
 
     async fn signals(&self, service: &ServiceId, _since: Option<UnixMillis>) -> Signals {
@@ -292,7 +355,9 @@ impl RealServices {
             if let Err(error) = self.vault.secret(&secret) {
                 return Some(Obstacle {
                     code: "secret_missing".to_owned(),
-                    text: format!("{error}; restore vault.db from a backup: nothing is made in its place"),
+                    text: format!(
+                        "{error}; restore vault.db from a backup: nothing is made in its place"
+                    ),
                 });
             }
         }
@@ -304,7 +369,10 @@ impl RealServices {
 fn secrets_of(spec: &ServiceSpec) -> BTreeSet<SecretRef> {
     let files = spec.secrets.values().cloned();
     let consumed = spec.edges.iter().filter_map(|edge| edge.credential.clone());
-    let provided = spec.consumers.iter().filter_map(|consumer| consumer.credential.clone());
+    let provided = spec
+        .consumers
+        .iter()
+        .filter_map(|consumer| consumer.credential.clone());
     files.chain(consumed).chain(provided).collect()
 }
 
@@ -326,7 +394,9 @@ fn read_password(path: &PathBuf) -> Result<SecretBytes, Obstacle> {
         code: "password_file_unreadable".to_owned(),
         text: format!("{} could not be read: {error}", path.display()),
     })?;
-    Ok(SecretBytes::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(SecretBytes::from(
+        text.trim_end_matches(['\r', '\n']).to_owned(),
+    ))
 }
 
 fn no_secret(key: &SecretKey, error: &VaultError) -> Obstacle {
@@ -335,7 +405,10 @@ fn no_secret(key: &SecretKey, error: &VaultError) -> Obstacle {
         VaultError::Missing { .. } => "secret_missing",
         _ => "vault_unreadable",
     };
-    Obstacle { code: code.to_owned(), text: format!("{key}: {error}") }
+    Obstacle {
+        code: code.to_owned(),
+        text: format!("{key}: {error}"),
+    }
 }
 
 fn materialise_code(error: &materialise::MaterialiseError) -> &'static str {
@@ -349,7 +422,11 @@ fn materialise_code(error: &materialise::MaterialiseError) -> &'static str {
 
 fn volumes(service: &DesiredService) -> BTreeMap<Name, PathBuf> {
     match &service.wanted {
-        Wanted::Run { spec, .. } => spec.volumes.iter().map(|(name, volume)| (name.clone(), volume.path.clone())).collect(),
+        Wanted::Run { spec, .. } => spec
+            .volumes
+            .iter()
+            .map(|(name, volume)| (name.clone(), volume.path.clone()))
+            .collect(),
         Wanted::External | Wanted::HeldBack { .. } => BTreeMap::new(),
     }
 }
@@ -357,8 +434,18 @@ fn volumes(service: &DesiredService) -> BTreeMap<Name, PathBuf> {
 fn node_credentials(service: &DesiredService) -> BTreeMap<Name, NodeCredential> {
     let mut credentials = BTreeMap::new();
     for (interface, secret) in &service.node_credentials {
-        let user = service.node_users.get(interface).cloned().unwrap_or_default();
-        credentials.insert(interface.clone(), NodeCredential { user, secret: secret.clone() });
+        let user = service
+            .node_users
+            .get(interface)
+            .cloned()
+            .unwrap_or_default();
+        credentials.insert(
+            interface.clone(),
+            NodeCredential {
+                user,
+                secret: secret.clone(),
+            },
+        );
     }
     credentials
 }
@@ -379,10 +466,19 @@ fn providers<'a>(
                 && provider.is_some_and(|provider| provider.manifest == edge.to)
         });
         let Some(one) = of_edge else { continue };
-        let Some(provider) = world.resolved.desired.services.get(&one.id.provider) else { continue };
-        let Some(theirs) = world.catalog.get(&provider.manifest) else { continue };
-        let port = theirs.interfaces.get(&one.id.interface).map(|interface| &interface.port);
-        let Some(address) = port.and_then(|port| provider.addresses.get(port)).copied() else { continue };
+        let Some(provider) = world.resolved.desired.services.get(&one.id.provider) else {
+            continue;
+        };
+        let Some(theirs) = world.catalog.get(&provider.manifest) else {
+            continue;
+        };
+        let port = theirs
+            .interfaces
+            .get(&one.id.interface)
+            .map(|interface| &interface.port);
+        let Some(address) = port.and_then(|port| provider.addresses.get(port)).copied() else {
+            continue;
+        };
         let scope = world.resolved.scopes.get(&one.id.provider);
         let target = ProviderTarget {
             manifest: theirs,
@@ -397,15 +493,28 @@ fn providers<'a>(
 }
 
 fn programs(world: &World, manifest: &Manifest) -> BTreeMap<String, PathBuf> {
-    let commands = manifest.init.iter().flat_map(|job| &job.steps).filter_map(|step| step.run.as_ref());
+    let commands = manifest
+        .init
+        .iter()
+        .flat_map(|job| &job.steps)
+        .filter_map(|step| step.run.as_ref());
     commands
-        .filter_map(|run| Some((run.command.clone(), world.programs.path(&run.command)?.to_owned())))
+        .filter_map(|run| {
+            Some((
+                run.command.clone(),
+                world.programs.path(&run.command)?.to_owned(),
+            ))
+        })
         .collect()
 }
 
 fn unknown(service: &ServiceId) -> Signals {
     let signal = || Signal::new(None, "not_wanted", format!("{service} is no longer wanted"));
-    Signals { alive: signal(), ready: signal(), synced: signal() }
+    Signals {
+        alive: signal(),
+        ready: signal(),
+        synced: signal(),
+    }
 }
 
 struct Sink<'a> {
@@ -415,22 +524,44 @@ struct Sink<'a> {
 impl SecretSink for Sink<'_> {
     fn existing(&self, key: &SecretKey) -> Result<Option<SecretRef>, SecretUnavailable> {
         let state = &self.services.ground.state;
-        let generations = state.generations().map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
+        let generations = state
+            .generations()
+            .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
         let Some(generation) = generations.get(key).copied() else {
             // The vault may hold what the orchestrator died too early to promise.
-            let entries = self.services.vault.list().map_err(|error| unavailable(key, &error))?;
-            let newest = entries.into_iter().filter(|entry| entry.key == *key).map(|entry| entry.generation).max();
-            let Some(generation) = newest else { return Ok(None) };
+            let entries = self
+                .services
+                .vault
+                .list()
+                .map_err(|error| unavailable(key, &error))?;
+            let newest = entries
+                .into_iter()
+                .filter(|entry| entry.key == *key)
+                .map(|entry| entry.generation)
+                .max();
+            let Some(generation) = newest else {
+                return Ok(None);
+            };
             state
                 .keep_generation(key, generation)
                 .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
-            return Ok(Some(SecretRef { key: key.clone(), generation }));
+            return Ok(Some(SecretRef {
+                key: key.clone(),
+                generation,
+            }));
         };
-        Ok(Some(SecretRef { key: key.clone(), generation }))
+        Ok(Some(SecretRef {
+            key: key.clone(),
+            generation,
+        }))
     }
 
     fn store(&self, key: &SecretKey, value: SecretBytes) -> Result<SecretRef, SecretUnavailable> {
-        let kept = self.services.vault.store_captured(key, &value).map_err(|error| unavailable(key, &error))?;
+        let kept = self
+            .services
+            .vault
+            .store_captured(key, &value)
+            .map_err(|error| unavailable(key, &error))?;
         crate::fail::point("capture.stored");
         let state = &self.services.ground.state;
         state

@@ -33,14 +33,31 @@ pub(super) struct VaultSeat {
 }
 
 impl VaultSeat {
-    pub(super) fn new(data: &Path, unseals_itself: bool, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    pub(super) fn new(
+        data: &Path,
+        unseals_itself: bool,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         let dir: PathBuf = data.to_owned();
-        let config = VaultConfig { dir, kdf: Kdf::PASSPHRASE, unseals_itself, clock, entropy };
-        Self { config, vault: Arc::default() }
+        let config = VaultConfig {
+            dir,
+            kdf: Kdf::PASSPHRASE,
+            unseals_itself,
+            clock,
+            entropy,
+        };
+        Self {
+            config,
+            vault: Arc::default(),
+        }
     }
 
     fn seated(&self) -> Option<Vault> {
-        self.vault.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.vault
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn seat(&self, vault: Vault) {
@@ -48,7 +65,9 @@ impl VaultSeat {
     }
 
     fn there(&self) -> Result<Vault, VaultError> {
-        self.seated().ok_or_else(|| VaultError::NotCreated { dir: self.config.dir.clone() })
+        self.seated().ok_or_else(|| VaultError::NotCreated {
+            dir: self.config.dir.clone(),
+        })
     }
 
     /// Makes a vault that opens itself, for play money.
@@ -73,13 +92,16 @@ impl VaultSeat {
     }
 
     pub(super) fn state(&self) -> VaultState {
-        self.seated().map_or(VaultState::Sealed, |vault| vault.state())
+        self.seated()
+            .map_or(VaultState::Sealed, |vault| vault.state())
     }
 
     /// What the operator should know about the vault.
     pub(super) fn warning(&self) -> Option<String> {
         match self.seated() {
-            None => Some("there is no vault yet: `flash-node passphrase change` makes one".to_owned()),
+            None => {
+                Some("there is no vault yet: `flash-node passphrase change` makes one".to_owned())
+            }
             Some(vault) => vault.warning().map(ToOwned::to_owned),
         }
     }
@@ -101,7 +123,8 @@ impl VaultSeat {
         new: &SecretBytes,
     ) -> Result<Option<RecoveryKey>, VaultError> {
         let Some(vault) = self.seated() else {
-            let (vault, recovery) = Vault::create(self.config.clone(), First::Passphrase(new.clone()))?;
+            let (vault, recovery) =
+                Vault::create(self.config.clone(), First::Passphrase(new.clone()))?;
             self.seat(vault);
             return Ok(recovery);
         };
@@ -122,11 +145,19 @@ impl VaultSeat {
         promised: Option<u32>,
         make: impl FnOnce() -> SecretBytes,
     ) -> Result<SecretRef, VaultError> {
-        self.seated().ok_or(VaultError::Sealed)?.ensure(key, promised, make)
+        self.seated()
+            .ok_or(VaultError::Sealed)?
+            .ensure(key, promised, make)
     }
 
-    pub(super) fn store_captured(&self, key: &SecretKey, value: &SecretBytes) -> Result<SecretRef, VaultError> {
-        self.seated().ok_or(VaultError::Sealed)?.store_captured(key, value)
+    pub(super) fn store_captured(
+        &self,
+        key: &SecretKey,
+        value: &SecretBytes,
+    ) -> Result<SecretRef, VaultError> {
+        self.seated()
+            .ok_or(VaultError::Sealed)?
+            .store_captured(key, value)
     }
 
     pub(super) fn list(&self) -> Result<Vec<SecretEntry>, VaultError> {
@@ -136,6 +167,8 @@ impl VaultSeat {
 
 impl SecretSource for VaultSeat {
     fn secret(&self, secret: &SecretRef) -> Result<SecretBytes, SecretUnavailable> {
-        self.seated().ok_or(SecretUnavailable::Sealed)?.secret(secret)
+        self.seated()
+            .ok_or(SecretUnavailable::Sealed)?
+            .secret(secret)
     }
 }

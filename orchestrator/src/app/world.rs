@@ -42,7 +42,7 @@ pub(crate) const MANIFESTS_DIR: &str = "manifests";
 
 /// Why texts do not make a desired state. Nothing was accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum WorldError {
+pub(crate) enum WorldError {
     /// A manifest, a profile or `node.toml` holds mistakes.
     #[error("{0}")]
     Texts(ManifestErrors),
@@ -73,7 +73,11 @@ impl From<ManifestErrors> for WorldError {
 }
 
 fn list(errors: &[resolve::ResolveError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The texts that make a desired state, word for word.
@@ -95,8 +99,10 @@ impl Texts {
             Err(source) => return Err(WorldError::Read { path, source }),
         };
         let catalog = Catalog::load(Some(&data.join(MANIFESTS_DIR)))?;
-        let mut manifests: BTreeMap<String, String> =
-            catalog.iter().map(|(_, entry)| (entry.file.clone(), entry.text.clone())).collect();
+        let mut manifests: BTreeMap<String, String> = catalog
+            .iter()
+            .map(|(_, entry)| (entry.file.clone(), entry.text.clone()))
+            .collect();
         let (file, text) = name.source();
         manifests.insert(file, text.to_owned());
         Ok(Self { choices, manifests })
@@ -104,13 +110,22 @@ impl Texts {
 
     /// Takes what was accepted.
     pub(crate) fn accepted(accepted: &Accepted) -> Self {
-        Self { choices: accepted.choices.clone(), manifests: accepted.manifests.clone() }
+        Self {
+            choices: accepted.choices.clone(),
+            manifests: accepted.manifests.clone(),
+        }
     }
 
     /// Makes the next acceptance.
     pub(crate) fn into_accepted(self, revision: u64, at: UnixMillis) -> Accepted {
         let release = env!("CARGO_PKG_VERSION").to_owned();
-        Accepted { revision, at, choices: self.choices, manifests: self.manifests, release }
+        Accepted {
+            revision,
+            at,
+            choices: self.choices,
+            manifests: self.manifests,
+            release,
+        }
     }
 }
 
@@ -145,10 +160,15 @@ impl World {
             Some(text) => profile::parse(text, &profile_file)?,
             None => profile(ground.profile),
         };
-        let manifests = texts.manifests.iter().filter(|(file, _)| **file != profile_file);
-        let catalog = Catalog::of_texts(manifests.map(|(file, text)| (file.as_str(), text.as_str())))?;
+        let manifests = texts
+            .manifests
+            .iter()
+            .filter(|(file, _)| **file != profile_file);
+        let catalog =
+            Catalog::of_texts(manifests.map(|(file, text)| (file.as_str(), text.as_str())))?;
         let choices = choices::parse(&texts.choices, CHOICES_FILE)?;
-                let kind = ground.places.kind;
+        catalog.validate(&profile, &choices)?;
+        let kind = ground.places.kind;
         let requests = ports::requests(&profile, &choices, &catalog, kind);
         let mut kept = PortTable::default();
         for ((service, name), port) in ground.state.ports()? {
@@ -157,8 +177,17 @@ impl World {
         let ports = ports::assign(&requests, &kept, profile.next_free_port, &ports::bindable)?;
         let needed: BTreeSet<ManifestId> = catalog.iter().map(|(id, _)| id.clone()).collect();
         let programs = {
-            let mut cache = ground.versions.lock().unwrap_or_else(PoisonError::into_inner);
-            programs::find(&catalog, &needed, &ground.search, &ProcessRunner, &mut cache)
+            let mut cache = ground
+                .versions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            programs::find(
+                &catalog,
+                &needed,
+                &ground.search,
+                &ProcessRunner,
+                &mut cache,
+            )
         };
         let generations = ground.state.generations()?;
         let inputs = Inputs {
@@ -173,12 +202,23 @@ impl World {
             node_id: ground.node_id.as_str(),
         };
         let resolved = resolve::resolve_with_scopes(&inputs).map_err(WorldError::Resolve)?;
-        Ok(Self { texts, profile, catalog, choices, ports, programs, resolved })
+        Ok(Self {
+            texts,
+            profile,
+            catalog,
+            choices,
+            ports,
+            programs,
+            resolved,
+        })
     }
 
     /// Returns the operator's storage roots.
     pub(crate) fn storage_roots(&self) -> impl Iterator<Item = &Path> {
-        self.choices.storage.values().map(|root| root.path.as_path())
+        self.choices
+            .storage
+            .values()
+            .map(|root| root.path.as_path())
     }
 
     /// Writes down the ports that were chosen, for services that came to be installed since.
@@ -193,14 +233,22 @@ impl World {
 
     /// Writes the acceptance down with the ports that it chose, all or nothing.
     pub(crate) fn accept(&self, ground: &Ground, at: UnixMillis) -> Result<u64, StoreError> {
-        let revision = ground.state.accepted()?.map_or(1, |accepted| accepted.revision + 1);
+        let revision = ground
+            .state
+            .accepted()?
+            .map_or(1, |accepted| accepted.revision + 1);
         let accepted = self.texts.clone().into_accepted(revision, at);
         ground.state.transaction(|tx| {
             tx.accept(&accepted)?;
             for (service, name, port) in self.ports.iter() {
                 tx.keep_port(service, name, port)?;
             }
-            tx.append_event(None, "accepted", &format!("revision {revision} of the desired state was accepted"), at)?;
+            tx.append_event(
+                None,
+                "accepted",
+                &format!("revision {revision} of the desired state was accepted"),
+                at,
+            )?;
             Ok::<(), StoreError>(())
         })?;
         Ok(revision)

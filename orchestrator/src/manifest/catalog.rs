@@ -14,7 +14,9 @@ use super::error::ManifestErrors;
 use super::error::Rule;
 use super::error::Subject;
 use super::locate::Path;
+use super::references;
 use super::schema::Manifest;
+use super::validate::Findings;
 use crate::id::ManifestId;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../manifests/services");
@@ -53,23 +55,29 @@ impl Catalog {
     /// A folder that does not exist holds nothing. Errors: everything that is wrong with any manifest by itself or
     /// with how they refer to each other.
     pub fn load(operator_dir: Option<&FilePath>) -> Result<Self, ManifestErrors> {
-        let embedded = EMBEDDED.files().filter_map(|file| {
-            let name = file.path().file_name()?.to_str()?.to_owned();
-            let text = file.contents_utf8()?.to_owned();
-            Some(Source {
-                file: format!("manifests/services/{name}"),
-                text,
-                origin: Origin::Embedded,
-            })
-        });
-        let mut sources: Vec<Source> = embedded.collect();
+        let mut sources: Vec<Source> = embedded().collect();
         if let Some(dir) = operator_dir {
             sources.extend(operator_sources(dir)?);
         }
         Self::read(sources)
     }
 
-    /// Builds a catalogue from texts, each with the name of its file: for tests and `flash-node check`.
+    /// Reads the embedded manifests and further ones, each with the name of its file: for `flash-node check` and tests.
+    ///
+    /// Errors: as [`Catalog::load`].
+    pub fn with<'a>(
+        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ManifestErrors> {
+        let further = texts.into_iter().map(|(file, text)| Source {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            origin: Origin::Operator,
+        });
+        Self::read(embedded().chain(further))
+    }
+
+    /// Builds a catalogue of these texts alone, each with the name of its file: what was accepted, whatever this
+    /// release carries.
     ///
     /// Errors: as [`Catalog::load`].
     pub fn of_texts<'a>(
@@ -109,7 +117,18 @@ impl Catalog {
         }
         ManifestErrors::all(results)?;
         let catalog = Self { entries };
+        ManifestErrors::all(catalog.check_references())?;
         Ok(catalog)
+    }
+
+    fn check_references(&self) -> Vec<Option<ManifestErrors>> {
+        let ids: Vec<&str> = self.entries.keys().map(ManifestId::as_str).collect();
+        let check = |entry: &Entry| {
+            let mut found = Findings::default();
+            references::check(&entry.manifest, &ids, &|id| self.get(id), &mut found);
+            ManifestErrors::place(found.0, &Subject::Manifest, &entry.file, Some(&entry.text))
+        };
+        self.entries.values().map(check).collect()
     }
 
     /// Returns one manifest.
@@ -134,6 +153,18 @@ struct Source {
     file: String,
     text: String,
     origin: Origin,
+}
+
+fn embedded() -> impl Iterator<Item = Source> {
+    EMBEDDED.files().filter_map(|file| {
+        let name = file.path().file_name()?.to_str()?.to_owned();
+        let text = file.contents_utf8()?.to_owned();
+        Some(Source {
+            file: format!("manifests/services/{name}"),
+            text,
+            origin: Origin::Embedded,
+        })
+    })
 }
 
 fn taken(manifest: &Manifest, file: &str, text: &str, first: &Entry) -> ManifestError {

@@ -9,12 +9,21 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
+use toml_edit::DocumentMut;
+use toml_edit::Item;
+use toml_edit::Table;
+use toml_edit::TableLike;
 
 use crate::id::ManifestId;
 use crate::id::Name;
 use crate::id::ServiceId;
+use crate::manifest::catalog::Catalog;
 use crate::manifest::error::ManifestErrors;
 use crate::manifest::error::Subject;
+use crate::manifest::hint;
+use crate::manifest::profile::Profile;
+use crate::manifest::profile::ProfileName;
+use crate::manifest::validate::SettingError;
 
 /// What an operator wrote into `node.toml`. An empty file is a legal one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -88,3 +97,174 @@ pub struct StorageRoot {
 pub fn parse(text: &str, file: &str) -> Result<Choices, ManifestErrors> {
     super::parse::read(text, &Subject::Choices, file)
 }
+
+/// The name of the file that holds the choices, in the data folder.
+pub const FILE: &str = "node.toml";
+
+/// The text of `node.toml` in a new data folder: an empty choice, explained.
+#[must_use]
+pub fn default_text(profile: ProfileName) -> String {
+    include_str!("choices/node.toml").replace("{profile}", profile.as_str())
+}
+
+/// Why a setting was not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetError {
+    /// The node has no such service.
+    #[error("no service is named `{service}`; {hint}")]
+    Service {
+        /// The service that was named.
+        service: ServiceId,
+        /// What there is.
+        hint: String,
+    },
+    /// The service has no such setting.
+    #[error("`{service}` has no setting `{setting}`; {hint}")]
+    Setting {
+        /// The service.
+        service: ServiceId,
+        /// The setting that was named.
+        setting: Name,
+        /// What there is.
+        hint: String,
+    },
+    /// The value has the wrong type or lies outside the range.
+    #[error("`{service}.{setting}` takes {range}")]
+    Value {
+        /// The service.
+        service: ServiceId,
+        /// The setting.
+        setting: Name,
+        /// What may be written.
+        range: String,
+        /// What is wrong with the value.
+        #[source]
+        source: SettingError,
+    },
+    /// The file cannot be read as it stands.
+    #[error("node.toml has errors; mend them first")]
+    File(#[source] ManifestErrors),
+    /// The file writes something else where the setting belongs.
+    #[error("`{0}` in node.toml is not a table")]
+    NotATable(String),
+}
+
+/// Finds the type of `service.setting` and reads `typed` as a value of it: what `flash-node set` needs.
+///
+/// Errors: [`SetError`], with what may be written.
+pub fn value(
+    catalog: &Catalog,
+    profile: &Profile,
+    choices: &Choices,
+    service: &ServiceId,
+    setting: &Name,
+    typed: &str,
+) -> Result<serde_json::Value, SetError> {
+    let chosen = choices
+        .services
+        .get(service)
+        .and_then(|choice| choice.manifest.as_ref());
+    let instance = profile
+        .services
+        .get(service)
+        .map(|instance| &instance.manifest);
+    let Some(manifest) = instance.or(chosen).and_then(|id| catalog.get(id)) else {
+        let known = profile.services.keys().chain(choices.services.keys());
+        return Err(SetError::Service {
+            service: service.clone(),
+            hint: hint::among("service", service.as_str(), known.map(ServiceId::as_str)),
+        });
+    };
+    let Some(declared) = manifest.settings.get(setting) else {
+        let known = manifest.settings.keys().map(Name::as_str);
+        return Err(SetError::Setting {
+            service: service.clone(),
+            setting: setting.clone(),
+            hint: hint::among("setting", setting.as_str(), known),
+        });
+    };
+    declared
+        .kind
+        .typed(typed)
+        .map_err(|source| SetError::Value {
+            service: service.clone(),
+            setting: setting.clone(),
+            range: declared.kind.range(),
+            source,
+        })
+}
+
+/// Writes `service.setting = value` into the text of `node.toml`; comments and order survive.
+///
+/// The value is one that [`value`] returned. Errors: a text that cannot be read, or that holds something else there.
+pub fn set(
+    text: &str,
+    service: &ServiceId,
+    setting: &Name,
+    value: &serde_json::Value,
+) -> Result<String, SetError> {
+    let new: toml_edit::Value = match value {
+        serde_json::Value::Bool(value) => (*value).into(),
+        serde_json::Value::Number(value) if value.is_i64() => {
+            value.as_i64().unwrap_or_default().into()
+        }
+        serde_json::Value::String(value) => value.as_str().into(),
+        _ => return Err(SetError::NotATable(format!("{service}.settings.{setting}"))),
+    };
+    write(
+        text,
+        &["services", service.as_str(), "settings"],
+        setting.as_str(),
+        new,
+    )
+}
+
+/// Writes `enabled = false` for `service` into the text of `node.toml`: the service is left out, its data stay.
+///
+/// Errors: as [`set`].
+pub fn leave_out(text: &str, service: &ServiceId) -> Result<String, SetError> {
+    write(
+        text,
+        &["services", service.as_str()],
+        "enabled",
+        false.into(),
+    )
+}
+
+/// Writes one value at `path`, making the tables that are missing; comments and order survive.
+fn write(text: &str, path: &[&str], key: &str, new: toml_edit::Value) -> Result<String, SetError> {
+    parse(text, FILE).map_err(SetError::File)?;
+    let mut document: DocumentMut = text.parse().expect("read just before");
+    if document.is_empty() && !text.trim().is_empty() {
+        // Nothing but comments: the first choice goes behind them.
+        let first = write("", path, key, new)?;
+        return Ok(format!("{}\n\n{first}", text.trim_end()));
+    }
+    let mut place = document.as_table_mut() as &mut dyn TableLike;
+    for (at, name) in path.iter().enumerate() {
+        let entry = place.entry(name).or_insert_with(|| {
+            let mut table = Table::new();
+            // Only the innermost table gets a header of its own.
+            table.set_implicit(at + 1 < path.len());
+            Item::Table(table)
+        });
+        place = entry
+            .as_table_like_mut()
+            .ok_or_else(|| SetError::NotATable(path[..=at].join(".")))?;
+    }
+    match place.get_mut(key).and_then(Item::as_value_mut) {
+        Some(old) => {
+            // What stands around the old value, such as a comment behind it, stays.
+            let decor = old.decor().clone();
+            *old = new;
+            *old.decor_mut() = decor;
+        }
+        None => {
+            place.insert(key, Item::Value(new));
+        }
+    }
+    Ok(document.to_string())
+}
+
+#[cfg(test)]
+mod tests;

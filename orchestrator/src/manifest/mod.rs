@@ -2,14 +2,19 @@
 
 pub mod catalog;
 pub mod choices;
+mod compose;
 pub mod error;
+#[cfg(test)]
+mod golden;
 mod hint;
 mod kinded;
 pub mod locate;
 mod parse;
 pub mod profile;
+mod references;
 mod rule;
 pub mod schema;
+pub mod schema_json;
 pub mod template;
 pub mod validate;
 pub mod version;

@@ -42,74 +42,115 @@ pub(super) fn read<T: DeserializeOwned>(
 fn explain(text: &str, subject: &Subject, file: &str, error: &toml::de::Error) -> ManifestError {
     let span = error.span().unwrap_or(0..0);
     let said = error.message().trim();
-    let locator = Locator::new(text);
-    let mut start = span.start;
-    let (rule, message, hint) = if locator.is_none() {
-        (Rule::Syntax, said.replace('\n', ", "), None)
-    } else if let Some((word, known)) = quoted(said, "unknown field `") {
-        start = locator
-            .as_ref()
-            .and_then(|locator| locator.key_within(&span, &word))
-            .unwrap_or(start);
-        let hint = unknown_key_hint(&word, &known);
-        (
-            Rule::UnknownKey,
-            format!("unknown key `{word}`"),
-            Some(hint),
-        )
-    } else if let Some((word, known)) = quoted(said, "unknown variant `") {
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let hint = hint::nearest(&word, known.iter().copied()).map_or_else(
-            || format!("allowed: {}", hint::list(&known)),
-            |word| format!("did you mean `{word}`?"),
-        );
-        (
-            Rule::UnknownWord,
-            format!("unknown word `{word}`"),
-            Some(hint),
-        )
-    } else if let Some((word, _)) = quoted(said, "missing field `") {
-        let hint = missing_key_hint(&word).map(str::to_owned);
-        (
-            Rule::MissingKey,
-            format!("the key `{word}` is missing"),
-            hint,
-        )
-    } else if said.starts_with("the name `") {
-        (Rule::Name, said.to_owned(), None)
+    let located = Locator::new(text);
+    let Said {
+        rule,
+        message,
+        hint,
+        keys,
+    } = match located {
+        Some(_) => classify(said),
+        None => Said::new(Rule::Syntax, said.replace('\n', ", ")),
+    };
+    // Where the library knows only the whole table, the key is found in it.
+    let exact = text
+        .get(span.clone())
+        .is_some_and(|at| keys.contains(&at.trim_matches(['"', '\''])));
+    let find = |key: &&str| located.as_ref()?.key_within(&span, key);
+    let start = if exact {
+        None
     } else {
-        (Rule::WrongType, said.replace('\n', ", "), None)
+        keys.iter().find_map(find)
     };
     ManifestError {
         rule,
         subject: subject.clone(),
         file: file.to_owned(),
-        position: Some(position(text, start)),
+        position: Some(position(text, start.unwrap_or(span.start))),
         path: Path::root(),
         message,
         hint,
     }
 }
 
-/// Reads `opening` and the quoted word behind it, and the quoted words that follow.
-fn quoted(said: &str, opening: &str) -> Option<(String, Vec<String>)> {
-    let (_, rest) = said.split_once(opening)?;
-    let (word, rest) = rest.split_once('`')?;
-    let known = rest
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect();
-    Some((word.to_owned(), known))
+/// What an error of the TOML library means.
+struct Said<'a> {
+    rule: Rule,
+    message: String,
+    hint: Option<String>,
+    /// The keys at which it may stand, the likeliest first.
+    keys: Vec<&'a str>,
 }
 
-fn unknown_key_hint(word: &str, known: &[String]) -> String {
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+impl<'a> Said<'a> {
+    fn new(rule: Rule, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            message: message.into(),
+            hint: None,
+            keys: Vec::new(),
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn at(mut self, keys: Vec<&'a str>) -> Self {
+        self.keys = keys;
+        self
+    }
+}
+
+fn classify(said: &str) -> Said<'_> {
+    if let Some((word, known)) = quoted(said, "unknown field `") {
+        let hint = allowed_hint(word, &known);
+        return Said::new(Rule::UnknownKey, format!("unknown key `{word}`"))
+            .hint(hint)
+            .at(vec![word]);
+    }
+    if let Some((word, known)) = quoted(said, "unknown variant `") {
+        let hint = allowed_hint(word, &known);
+        return Said::new(Rule::UnknownWord, format!("unknown word `{word}`"))
+            .hint(hint)
+            .at(vec![word, "kind", "type"]);
+    }
+    if let Some((word, _)) = quoted(said, "missing field `") {
+        let rule = match word {
+            "digest" => Rule::ImageDigest,
+            _ => Rule::MissingKey,
+        };
+        let mut missing = Said::new(rule, format!("the key `{word}` is missing"));
+        missing.hint = missing_key_hint(word).map(str::to_owned);
+        return missing;
+    }
+    if said.starts_with("the image `") {
+        let (message, hint) = said.split_once("; ").unwrap_or((said, ""));
+        return Said::new(Rule::ImageDigest, message).hint(hint);
+    }
+    if said.starts_with("the name `") {
+        return Said::new(Rule::Name, said);
+    }
+    let wrong = Said::new(Rule::WrongType, said.replace('\n', ", "));
+    match quoted(said, "`") {
+        Some((word, _)) if said.starts_with('`') => wrong.at(vec![word]),
+        _ => wrong,
+    }
+}
+
+/// Reads `opening` and the quoted word behind it, and the quoted words that follow.
+fn quoted<'a>(said: &'a str, opening: &str) -> Option<(&'a str, Vec<&'a str>)> {
+    let (_, rest) = said.split_once(opening)?;
+    let (word, rest) = rest.split_once('`')?;
+    Some((word, rest.split('`').skip(1).step_by(2).collect()))
+}
+
+fn allowed_hint(word: &str, known: &[&str]) -> String {
     match hint::nearest(word, known.iter().copied()) {
         Some(word) => format!("did you mean `{word}`?"),
-        None if known.is_empty() => "no key is allowed here".to_owned(),
-        None => format!("allowed here: {}", hint::list(&known)),
+        None if known.is_empty() => "nothing is allowed here".to_owned(),
+        None => format!("allowed here: {}", hint::list(known)),
     }
 }
 

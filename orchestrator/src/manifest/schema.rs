@@ -742,3 +742,15 @@ impl From<Network> for NetworkKey {
         }
     }
 }
+
+impl Network {
+    /// Returns the name as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mainnet => "mainnet",
+            Self::Signet => "signet",
+            Self::Regtest => "regtest",
+        }
+    }
+}

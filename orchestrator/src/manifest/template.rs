@@ -5,6 +5,7 @@
 //! Whatever is written out of a value is refused where it holds a control character, so that a value can never begin a
 //! line of its own in a configuration file.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use base64::Engine;
@@ -31,7 +32,7 @@ pub use places::TemplateAt;
 pub use places::templates;
 
 /// Where a template stands, which decides what it may read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Program arguments and environment, `run` steps, and paths of provider files: visible to every process.
     Argument,
@@ -184,23 +185,65 @@ pub fn check_template(
     scope: Scope,
     source: &str,
 ) -> Result<(), TemplateError> {
-    let environment = environment();
-    let template = environment
-        .template_from_str(source)
-        .map_err(|error| TemplateError::Syntax(describe(&error)))?;
-    let mut read: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-    read.sort();
-    for variable in &read {
-        check_variable(manifest, scope, variable)?;
-    }
-    for context in sample::contexts(manifest, scope, source) {
-        if let Err(error) = template.render(context)
-            && !sample::expected(scope, &error)
-        {
-            return Err(fails(&error));
+    let mut checker = Checker::new(manifest);
+    checker.ports.extend(variables_read(source));
+    checker.check(scope, source)
+}
+
+/// Checks the templates of one manifest.
+pub(super) struct Checker<'a> {
+    manifest: &'a Manifest,
+    environment: Environment<'static>,
+    /// What the manifest's templates read, for the ports of its edges: which there are is the provider's to say.
+    ports: BTreeSet<String>,
+    /// What a template may read and the stand-ins it is tried with, once for each scope.
+    scopes: BTreeMap<Scope, (BTreeSet<String>, Vec<Value>)>,
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn new(manifest: &'a Manifest) -> Self {
+        let environment = environment();
+        let mut ports = BTreeSet::new();
+        for place in templates(manifest) {
+            if let Ok(template) = environment.template_from_str(place.source) {
+                ports.extend(template.undeclared_variables(true));
+            }
+        }
+        Self {
+            manifest,
+            environment,
+            ports,
+            scopes: BTreeMap::new(),
         }
     }
-    Ok(())
+
+    pub(super) fn check(&mut self, scope: Scope, source: &str) -> Result<(), TemplateError> {
+        let (allowed, contexts) = self.scopes.entry(scope).or_insert_with(|| {
+            let contexts = sample::contexts(self.manifest, scope, &self.ports);
+            (allowed(self.manifest, scope), contexts)
+        });
+        let template = self
+            .environment
+            .template_from_str(source)
+            .map_err(|error| TemplateError::Syntax(describe(&error)))?;
+        let mut read: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        read.sort();
+        for variable in &read {
+            check_variable(self.manifest, scope, allowed, variable)?;
+        }
+        if scope == Scope::Text {
+            return match template.render(sample::text(self.manifest, &read)) {
+                Err(error) if sample::certainly_wrong(&error) => Err(fails(&error)),
+                _ => Ok(()),
+            };
+        }
+        for context in contexts {
+            template
+                .render(context.clone())
+                .map_err(|error| fails(&error))?;
+        }
+        Ok(())
+    }
 }
 
 /// Returns the variables that `source` reads, such as `setting.prune`; none where it cannot be read.
@@ -213,8 +256,12 @@ pub fn variables_read(source: &str) -> BTreeSet<String> {
         .unwrap_or_default()
 }
 
-fn check_variable(manifest: &Manifest, scope: Scope, variable: &str) -> Result<(), TemplateError> {
-    let allowed = allowed(manifest, scope);
+fn check_variable(
+    manifest: &Manifest,
+    scope: Scope,
+    allowed: &BTreeSet<String>,
+    variable: &str,
+) -> Result<(), TemplateError> {
     let parts: Vec<&str> = variable.split('.').collect();
     if scope == Scope::Text
         && manifest

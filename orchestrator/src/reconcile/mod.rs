@@ -148,7 +148,10 @@ pub fn start(
 ) -> (Handle, BoxFuture<'static, ()>) {
     let desired = Arc::new(desired);
     // Before the first pass nothing was seen, but what is wanted is known: nobody may take that for "all is well".
-    let first = View { desired: Some(Arc::clone(&desired)), ..View::default() };
+    let first = View {
+        desired: Some(Arc::clone(&desired)),
+        ..View::default()
+    };
     let (desired_sender, desired) = watch::channel(desired);
     let (nudge, nudged) = watch::channel(0);
     let (view_sender, view) = watch::channel(Arc::new(first));

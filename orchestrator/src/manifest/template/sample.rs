@@ -1,5 +1,7 @@
 //! Owns the stand-in values with which templates are tried before any real value exists.
 
+use std::collections::BTreeSet;
+
 use minijinja::ErrorKind;
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -11,32 +13,38 @@ use crate::manifest::schema::Manifest;
 use crate::manifest::schema::SettingKind;
 
 /// Every combination of network, kind of money, optional edges and switches that a template branches on.
-pub(super) fn contexts(manifest: &Manifest, scope: Scope, source: &str) -> Vec<Value> {
+///
+/// `read` is what the manifest's templates read: the ports of its edges are taken from there.
+pub(super) fn contexts(manifest: &Manifest, scope: Scope, read: &BTreeSet<String>) -> Vec<Value> {
     if scope == Scope::Text {
-        return vec![text(manifest, source)];
+        return Vec::new();
     }
     let mut contexts = Vec::new();
     for network in ["mainnet", "signet", "regtest"] {
         for on in [true, false] {
-            contexts.push(Value::from(Serde(context(manifest, scope, network, on))));
+            contexts.push(Value::from(Serde(context(
+                manifest, scope, network, on, read,
+            ))));
         }
     }
     contexts
 }
 
-/// Whether an error only says that a stand-in is not the real thing.
-///
-/// The answers of probes have no shape before they come, so that in a sentence only an unknown filter, test or
-/// function is certainly wrong.
-pub(super) fn expected(scope: Scope, error: &minijinja::Error) -> bool {
-    scope == Scope::Text
-        && !matches!(
-            error.kind(),
-            ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
-        )
+/// Whether an error in a sentence is one whatever the probes answer: their answers have no shape before they come.
+pub(super) fn certainly_wrong(error: &minijinja::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
+    )
 }
 
-fn context(manifest: &Manifest, scope: Scope, network: &str, on: bool) -> serde_json::Value {
+fn context(
+    manifest: &Manifest,
+    scope: Scope,
+    network: &str,
+    on: bool,
+    read: &BTreeSet<String>,
+) -> serde_json::Value {
     let secret_values = scope != Scope::Argument;
     let mut context = json!({
         "service": "service", "network": network, "play_money": on, "memory_mib": 512,
@@ -82,7 +90,7 @@ fn context(manifest: &Manifest, scope: Scope, network: &str, on: bool) -> serde_
         } else if edge.interface.is_none() {
             json!({ "present": true })
         } else {
-            edge_values(manifest, name.as_str(), secret_values)
+            edge_values(name.as_str(), secret_values, read)
         };
     }
     for (name, interface) in &manifest.interfaces {
@@ -106,15 +114,13 @@ fn context(manifest: &Manifest, scope: Scope, network: &str, on: bool) -> serde_
     context
 }
 
-fn edge_values(manifest: &Manifest, name: &str, secret_values: bool) -> serde_json::Value {
-    let mut ports = Map::new();
-    for template in super::templates(manifest) {
-        for variable in super::variables_read(template.source) {
-            if let Some(port) = variable.strip_prefix(&format!("edge.{name}.ports.")) {
-                ports.insert(port.to_owned(), json!(1000));
-            }
-        }
-    }
+fn edge_values(name: &str, secret_values: bool, read: &BTreeSet<String>) -> serde_json::Value {
+    let prefix = format!("edge.{name}.ports.");
+    let ports = read
+        .iter()
+        .filter_map(|variable| variable.strip_prefix(&prefix));
+    let ports: Map<String, serde_json::Value> =
+        ports.map(|port| (port.to_owned(), json!(1000))).collect();
     let mut edge = json!({
         "present": true, "host": "192.0.2.2", "port": 1000, "ports": ports, "user": "user",
         "password_path": "/password", "file_path": "/file", "subnet": "192.0.2.0/28",
@@ -125,10 +131,10 @@ fn edge_values(manifest: &Manifest, name: &str, secret_values: bool) -> serde_js
     edge
 }
 
-/// The settings, and a number wherever the template reads a probe's answer.
-fn text(manifest: &Manifest, source: &str) -> Value {
-    let mut context = context(manifest, Scope::Text, "regtest", true);
-    for variable in super::variables_read(source) {
+/// The settings, and a number wherever a sentence reads a probe's answer.
+pub(super) fn text(manifest: &Manifest, read: &[String]) -> Value {
+    let mut context = context(manifest, Scope::Text, "regtest", true, &BTreeSet::new());
+    for variable in read {
         if !variable.starts_with("setting.") {
             let mut place = &mut context;
             for part in variable.split('.') {
