@@ -191,3 +191,67 @@ impl TryFrom<String> for EdgeId {
 pub fn node_party() -> ServiceId {
     ServiceId("node".to_owned())
 }
+
+/// Names one node for good: chosen at random when its data folder is made.
+///
+/// Shape: 32 lower-case hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeId(String);
+
+/// A text is not a node's id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a node id; it has 32 lower-case hex digits")]
+pub struct NodeIdError(String);
+
+impl NodeId {
+    /// Writes random bytes as an id.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(hex::encode(bytes))
+    }
+
+    /// Returns the whole id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the first six digits, which stand in the names of things outside the data folder.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        &self.0[..6]
+    }
+
+    /// Returns a number that depends on the id alone, below `below`. Panics where `below` is zero.
+    #[must_use]
+    pub fn spread(&self, below: u32) -> u32 {
+        u32::from_str_radix(&self.0[..8], 16).expect("an id holds hex digits") % below
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = NodeIdError;
+    fn try_from(text: String) -> Result<Self, NodeIdError> {
+        let digits = text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if text.len() == 32 && digits {
+            Ok(Self(text))
+        } else {
+            Err(NodeIdError(text))
+        }
+    }
+}
+
+impl From<NodeId> for String {
+    fn from(id: NodeId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}

@@ -3,13 +3,20 @@
 //! Imports go down only: `app, config → http → reconcile → manifest, runtime, service, store → clock, entropy,
 //! id, secret, status, task`.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod entropy;
+pub mod fail;
+pub mod http;
 pub mod id;
 pub mod manifest;
 pub mod node;
+pub mod reconcile;
 pub mod runtime;
 pub mod secret;
 pub mod service;
 pub mod status;
+pub mod store;
 pub mod task;

@@ -2,6 +2,9 @@
 //!
 //! It does not know HTTP, nor who carries a command out (`app`).
 
+#[cfg(any(test, feature = "test-util"))]
+pub mod fixture;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::Deserialize;

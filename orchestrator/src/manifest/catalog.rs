@@ -62,18 +62,17 @@ impl Catalog {
         Self::read(sources)
     }
 
-    /// Reads the embedded manifests and further ones, each with the name of its file: for `flash-node check` and tests.
+    /// Builds a catalogue from texts alone, each with the name of its file: what was accepted, or is to be checked.
     ///
     /// Errors: as [`Catalog::load`].
-    pub fn with<'a>(
+    pub fn of_texts<'a>(
         texts: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ManifestErrors> {
-        let further = texts.into_iter().map(|(file, text)| Source {
+        Self::read(texts.into_iter().map(|(file, text)| Source {
             file: file.to_owned(),
             text: text.to_owned(),
             origin: Origin::Operator,
-        });
-        Self::read(embedded().chain(further))
+        }))
     }
 
     fn read(sources: impl IntoIterator<Item = Source>) -> Result<Self, ManifestErrors> {

@@ -744,3 +744,13 @@ impl Network {
         }
     }
 }
+
+impl From<Network> for NetworkKey {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Mainnet => Self::Mainnet,
+            Network::Signet => Self::Signet,
+            Network::Regtest => Self::Regtest,
+        }
+    }
+}

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -94,14 +93,14 @@ pub fn environment() -> Environment<'static> {
     environment.add_filter("base64_to_hex", base64_to_hex);
     environment.add_filter("percent", percent);
     environment.set_formatter(|out, state, value| {
+        // The engine would write `True`, which no configuration file understands.
+        if value.kind() == ValueKind::Bool {
+            return Ok(out.write_str(if value.is_true() { "true" } else { "false" })?);
+        }
         if value.to_string().chars().any(char::is_control) {
             return Err(Error::new(ErrorKind::InvalidOperation, CONTROL_CHARACTER));
         }
-        // Configuration files write `true`, the template language `True`.
-        match bool::try_from(value.clone()) {
-            Ok(switch) if value.kind() == ValueKind::Bool => Ok(write!(out, "{switch}")?),
-            _ => minijinja::escape_formatter(out, state, value),
-        }
+        minijinja::escape_formatter(out, state, value)
     });
     environment
 }

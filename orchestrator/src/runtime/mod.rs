@@ -21,6 +21,12 @@ use crate::service::spec::LimitSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
 
+#[cfg(feature = "test-util")]
+pub mod conformance;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fake;
+pub mod process;
+
 /// Which runtime a data folder belongs to; chosen once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -190,6 +196,21 @@ pub enum RuntimeError {
         /// The service.
         service: ServiceId,
     },
+    /// Something of the service still runs, so that its records stay.
+    #[error("{service} still runs; its records were kept")]
+    StillRuns {
+        /// The service.
+        service: ServiceId,
+    },
+    /// The records of all services could not be listed.
+    #[error("the records of services in {path} could not be listed")]
+    Folder {
+        /// Where they lie.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The supervisor did not report in time.
     #[error("{service} did not come up within {seconds} s of its start")]
     Timeout {
@@ -218,8 +239,11 @@ pub trait Runtime: Send + Sync {
         stage: DropStage,
     ) -> Result<(), RuntimeError>;
 
-    /// Lists everything of this node that the runtime knows, sorted by service.
-    async fn list(&self) -> Result<Vec<Instance>, RuntimeError>;
+    /// Lists everything of this node that the runtime knows. What is wrong with one service stands in its own entry
+    /// and hides no other; nothing may be concluded about what runs there.
+    async fn list(
+        &self,
+    ) -> Result<BTreeMap<ServiceId, Result<Instance, RuntimeError>>, RuntimeError>;
 
     /// Returns a counter that moves whenever `list` may answer differently.
     fn watch(&self) -> watch::Receiver<u64>;

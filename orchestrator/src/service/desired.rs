@@ -2,11 +2,15 @@
 //!
 //! It does not know what runs. Nothing in it is a secret value.
 
+mod difference;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::Deserialize;
 use serde::Serialize;
+
+pub use difference::difference;
 
 use crate::id::ManifestId;
 use crate::id::Name;
@@ -41,6 +45,9 @@ pub struct DesiredService {
     pub addresses: BTreeMap<Name, SocketAddr>,
     /// The node's own credentials there, by interface.
     pub node_credentials: BTreeMap<Name, SecretRef>,
+    /// The node's own user names there, by interface; they differ at an external server.
+    #[serde(default)]
+    pub node_users: BTreeMap<Name, String>,
     /// Its effective settings, for `plan` to name what changed.
     pub settings: BTreeMap<Name, serde_json::Value>,
 }

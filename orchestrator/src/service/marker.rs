@@ -15,7 +15,7 @@ pub enum Form {
     Plain,
     /// Base64 of the value.
     Base64,
-    /// Bitcoin Core's `user:salt$hmac`. Source: bitcoin/bitcoin share/rpcauth/rpcauth.py.
+    /// The `salt$hmac` of Bitcoin Core's `rpcauth=user:salt$hmac` (`service::credential::rpcauth`).
     Rpcauth,
 }
 
@@ -40,10 +40,10 @@ pub fn marker(secret: &SecretRef, form: Form) -> String {
     )
 }
 
-/// Whether `text` holds a marker.
+/// Whether `text` holds a marker, or a piece of one.
 #[must_use]
 pub fn holds_marker(text: &str) -> bool {
-    text.contains(OPEN)
+    text.contains(OPEN) || text.contains(CLOSE)
 }
 
 /// Replaces each marker of `text` by what `value` returns for it. Errors: the first one of `value`, or
@@ -56,10 +56,16 @@ pub fn fill<E: From<MarkerError>>(
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(OPEN) {
         let (inside, after) = after.split_once(CLOSE).ok_or(MarkerError)?;
+        if before.contains(CLOSE) {
+            return Err(MarkerError.into());
+        }
         let (secret, form) = parse(inside).ok_or(MarkerError)?;
         filled.push_str(before);
         filled.push_str(&value(&secret, form)?);
         rest = after;
+    }
+    if rest.contains(CLOSE) {
+        return Err(MarkerError.into());
     }
     filled.push_str(rest);
     Ok(filled)

@@ -1,0 +1,453 @@
+//! Owns the putting together of a node: the one place that names real adapters.
+//!
+//! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
+//! failure at any point leaves the data folder as it was.
+
+mod edit;
+mod node;
+mod services;
+mod status;
+mod vault;
+mod world;
+
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::RwLock;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::node::RealNode;
+use crate::app::services::RealServices;
+use crate::app::services::sentence;
+use crate::app::vault::VaultSeat;
+use crate::app::world::Ground;
+use crate::app::world::Texts;
+use crate::app::world::World;
+use crate::app::world::WorldError;
+use crate::cli::Ended;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::Launch;
+use crate::cli::Stop;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::entropy::Entropy;
+use crate::entropy::SystemEntropy;
+use crate::http;
+use crate::manifest::profile;
+use crate::manifest::profile::ProfileName;
+use crate::reconcile;
+use crate::reconcile::Handle;
+use crate::reconcile::backoff::Patience;
+use crate::reconcile::signals::Rhythm;
+use crate::runtime::Runtime;
+use crate::runtime::RuntimeKind;
+use crate::runtime::process::ProcessConfig;
+use crate::runtime::process::ProcessRuntime;
+use crate::runtime::process::tmpfs;
+use crate::service::desired::Desired;
+use crate::service::places::Places;
+use crate::service::ports;
+use crate::service::programs::VersionCache;
+use crate::service::resolve::MemoryClass;
+use crate::store::StoreError;
+use crate::store::folder::DataFolder;
+use crate::store::folder::FolderError;
+use crate::store::folder::NewNode;
+use crate::store::state::StateDb;
+use crate::store::vault::VaultError;
+use crate::task::OnExit;
+use crate::task::Tasks;
+
+/// Where the API listens unless the operator says otherwise.
+const API_PORT: u16 = 4420;
+/// How many ports after it are tried at the first start of a play-money profile.
+const API_PORTS_TRIED: u16 = 200;
+/// How many services may be starting at once.
+const PARALLEL_STARTS: usize = 4;
+
+/// Builds a node, runs it until it is told to stop, and says how it left the services.
+///
+/// Errors: a [`Failure`] with the exit code, what happened and what to do; nothing was changed that was not said.
+pub async fn run(launch: Launch) -> Result<Ended, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let base = Base::open(&launch, &clock, &entropy)?;
+    let run_dir = choose_run_dir(&launch, &base)?;
+    // The socket is bound first: a daemon that nobody could speak to must not start services.
+    let socket = http::bind_unix(&run_dir.join("control.sock"))?;
+    let listener = bind_api(&launch, &base).await?;
+    let api = listener
+        .local_addr()
+        .map_err(|error| Failure::internal(error.to_string()))?;
+
+    let tasks = Tasks::new();
+    let runtime = Arc::new(ProcessRuntime::new(
+        ProcessConfig {
+            data_run_dir: base.folder.path().join("run"),
+            files_dir: run_dir.join("files"),
+            logs_dir: base.folder.path().join("logs"),
+            exe: exe()?,
+        },
+        Arc::clone(&clock),
+        Arc::clone(&entropy),
+        tasks.clone(),
+    ));
+    let ground = Arc::new(Ground {
+        profile: base.folder.identity().profile,
+        places: Places {
+            kind: RuntimeKind::Process,
+            data: base.folder.path().to_owned(),
+            files: run_dir.join("files"),
+        },
+        search: launch.surroundings.programs.clone(),
+        node_id: base.folder.identity().node_id.clone(),
+        memory_class: MemoryClass::of_mib(machine_memory_mib()),
+        state: Arc::clone(&base.state),
+        versions: Mutex::new(VersionCache::default()),
+    });
+    let world = accepted_world(&ground, &base, &*clock).await?;
+    let mut folder = base.folder;
+    if !folder.initialised() {
+        folder
+            .mark_initialised()
+            .map_err(|error| folder_failure(&error))?;
+        crate::fail::point("app.initialised");
+    }
+    let services = Arc::new(RealServices {
+        ground: Arc::clone(&ground),
+        world: RwLock::new(Arc::clone(&world)),
+        vault: base.vault.clone(),
+        runtime: Arc::clone(&runtime),
+        entropy,
+        is_root: launch.surroundings.uid == 0,
+    });
+    if let Err(obstacle) = services.take_external_passwords() {
+        tracing::warn!(
+            code = obstacle.code,
+            "passwords of external services were not taken: {}",
+            obstacle.text
+        );
+    }
+    let parts = reconcile::Parts {
+        runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
+        state: Arc::clone(&base.state),
+        services: Arc::clone(&services) as Arc<dyn reconcile::services::Services>,
+        clock: Arc::clone(&clock),
+        patience: Patience::default(),
+        rhythm: Rhythm::default(),
+        parallel_starts: PARALLEL_STARTS,
+        boot_id: boot_id(),
+    };
+    let (handle, reconciling) =
+        reconcile::start(parts, world.resolved.desired.clone(), tasks.token());
+    tasks.spawn("reconcile", OnExit::Shutdown, reconciling);
+    let (down, asked_down) = watch::channel(Stop::No);
+    let node = RealNode::start(
+        node::Parts {
+            handle: handle.clone(),
+            services,
+            runtime,
+            clock,
+            data: folder.path().to_owned(),
+            api,
+            down,
+        },
+        &tasks,
+    );
+    let token = tasks.token();
+    tasks.spawn(
+        "api",
+        OnExit::Shutdown,
+        http::serve_tcp(listener, node.clone(), token.clone()),
+    );
+    tasks.spawn(
+        "control",
+        OnExit::Shutdown,
+        http::serve_unix(socket, node.clone(), token, launch.surroundings.uid),
+    );
+    // Nobody may be waiting any more: then nobody needs to know.
+    let _ = launch.started.send(node);
+    let ended = until_stopped(&handle, launch.stop, asked_down, &tasks).await;
+    tasks.stop("asked to");
+    match tasks.wait().await {
+        Some(reason) if reason != "asked to" => Err(Failure::internal(format!(
+            "the daemon stopped by itself: {reason}; services go on"
+        ))),
+        _ => Ok(ended),
+    }
+}
+
+/// Waits for a stop and carries it out. Whoever asks for more gets more: a stop only ever grows.
+async fn until_stopped(
+    handle: &Handle,
+    mut outside: watch::Receiver<Stop>,
+    mut inside: watch::Receiver<Stop>,
+    tasks: &Tasks,
+) -> Ended {
+    let token = tasks.token();
+    let mut view = handle.view();
+    let mut emptied = false;
+    loop {
+        let stop = (*outside.borrow_and_update()).max(*inside.borrow_and_update());
+        match stop {
+            Stop::No => {}
+            Stop::Services => {
+                if !emptied {
+                    emptied = true;
+                    let network = handle.wanted().network;
+                    handle.want(Desired {
+                        network,
+                        services: std::collections::BTreeMap::new(),
+                    });
+                    view.mark_unchanged();
+                }
+                let now = view.borrow_and_update().clone();
+                let follows = now
+                    .desired
+                    .as_ref()
+                    .is_some_and(|desired| desired.services.is_empty());
+                if follows && now.all_down() {
+                    return Ended::ServicesStopped;
+                }
+            }
+            Stop::DaemonOnly => return Ended::ServicesGoOn,
+        }
+        // Every branch only waits for news; nothing is lost when another one is first.
+        tokio::select! {
+            () = token.cancelled() => return Ended::ServicesGoOn,
+            changed = outside.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            changed = inside.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            changed = view.changed() => if changed.is_err() { return Ended::ServicesGoOn },
+        }
+    }
+}
+
+/// Everything that lies in the data folder, open.
+struct Base {
+    folder: DataFolder,
+    state: Arc<StateDb>,
+    vault: VaultSeat,
+}
+
+impl Base {
+    fn open(
+        launch: &Launch,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Self, Failure> {
+        if launch.moved {
+            DataFolder::accept_move(&launch.data).map_err(|error| folder_failure(&error))?;
+        }
+        let known = DataFolder::open(&launch.data);
+        let name = match (&known, launch.profile) {
+            (_, Some(named)) => named,
+            (Ok(folder), None) => folder.identity().profile,
+            (Err(_), None) => ProfileName::Demo,
+        };
+        let runtime = match (&known, launch.runtime) {
+            (_, Some(named)) => named,
+            (Ok(folder), None) => folder.identity().runtime,
+            (Err(_), None) => profile(name).runtime,
+        };
+        if runtime == RuntimeKind::Docker {
+            return Err(Failure::new(
+                Exit::NotBuilt,
+                format!(
+                    "the docker runtime, which the profile {name} uses by default, is not built yet"
+                ),
+                "run it as processes of this machine: add `--runtime process`",
+            ));
+        }
+        let folder = match known {
+            Err(FolderError::NotANode { .. }) => {
+                let new = NewNode {
+                    profile: name,
+                    runtime,
+                    at: clock.wall(),
+                    entropy: &**entropy,
+                };
+                DataFolder::create(&launch.data, new)
+            }
+            known => known,
+        }
+        .map_err(|error| folder_failure(&error))?;
+        folder
+            .expect(name, runtime)
+            .map_err(|error| folder_failure(&error))?;
+        crate::fail::point("app.folder");
+        let unseals_itself = profile(name).vault_unseals_itself;
+        let seat = |path: &Path| {
+            VaultSeat::new(path, unseals_itself, Arc::clone(clock), Arc::clone(entropy))
+        };
+        let (state, vault) = if folder.initialised() {
+            let state = StateDb::open_of(&folder.state_db(), &folder.identity().node_id)
+                .map_err(|error| store_failure(&error))?;
+            let vault = seat(folder.path());
+            vault.attach().map_err(|error| vault_failure(&error))?;
+            (state, vault)
+        } else {
+            folder
+                .clear_unfinished()
+                .map_err(|error| folder_failure(&error))?;
+            let state = StateDb::create(&folder.state_db(), folder.identity())
+                .map_err(|error| store_failure(&error))?;
+            crate::fail::point("app.state_created");
+            write_default_choices(folder.path()).map_err(|error| store_failure(&error))?;
+            let vault = seat(folder.path());
+            if unseals_itself {
+                vault
+                    .create_self_unsealing()
+                    .map_err(|error| vault_failure(&error))?;
+            }
+            crate::fail::point("app.vault_created");
+            (state, vault)
+        };
+        Ok(Self {
+            folder,
+            state: Arc::new(state),
+            vault,
+        })
+    }
+}
+
+/// Gives a new node a commented `node.toml`, unless the operator prepared one.
+fn write_default_choices(data: &Path) -> Result<(), StoreError> {
+    let path = data.join(world::CHOICES_FILE);
+    if path.exists() {
+        return Ok(());
+    }
+    crate::store::durable::write(&path, b"", 0o600)
+}
+
+/// Takes what was accepted, or accepts the files at the very first start.
+async fn accepted_world(
+    ground: &Arc<Ground>,
+    base: &Base,
+    clock: &dyn Clock,
+) -> Result<Arc<World>, Failure> {
+    let accepted = ground
+        .state
+        .accepted()
+        .map_err(|error| store_failure(&error))?;
+    let first = accepted.is_none();
+    let texts = match accepted {
+        Some(accepted) => Texts::accepted(&accepted),
+        None => Texts::read(base.folder.path(), ground.profile)
+            .map_err(|error| world_failure(&error))?,
+    };
+    let builder = Arc::clone(ground);
+    let world = tokio::task::spawn_blocking(move || World::build(&builder, texts))
+        .await
+        .map_err(|error| Failure::internal(error.to_string()))?
+        .map_err(|error| world_failure(&error))?;
+    if first {
+        world
+            .accept(ground, clock.wall())
+            .map_err(|error| store_failure(&error))?;
+        crate::fail::point("app.accepted");
+    } else {
+        world
+            .keep_ports(ground)
+            .map_err(|error| store_failure(&error))?;
+    }
+    Ok(Arc::new(world))
+}
+
+fn choose_run_dir(launch: &Launch, base: &Base) -> Result<PathBuf, Failure> {
+    let candidates = launch
+        .surroundings
+        .run_folders(base.folder.identity().node_id.as_str());
+    tmpfs::choose(&candidates).map_err(|error| {
+        Failure::new(
+            Exit::Config,
+            format!("rendered secrets have no place in memory: {error}"),
+            "mount a tmpfs at /run or /dev/shm: secrets are never written to a disk",
+        )
+    })
+}
+
+async fn bind_api(launch: &Launch, base: &Base) -> Result<TcpListener, Failure> {
+    let state = &base.state;
+    if let Some(address) = launch.listen {
+        return Ok(http::bind_tcp(address).await?);
+    }
+    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let kept = state.api_port().map_err(|error| store_failure(&error))?;
+    if let Some(port) = kept {
+        return Ok(http::bind_tcp(loopback(port)).await?);
+    }
+    let may_move = profile(base.folder.identity().profile).next_free_port;
+    let tries = if may_move { API_PORTS_TRIED } else { 1 };
+    let free = (API_PORT..API_PORT + tries).find(|port| ports::bindable(loopback(*port)));
+    let listener = http::bind_tcp(loopback(free.unwrap_or(API_PORT))).await?;
+    let port = listener
+        .local_addr()
+        .map_err(|error| Failure::internal(error.to_string()))?
+        .port();
+    state
+        .keep_api_port(port)
+        .map_err(|error| store_failure(&error))?;
+    Ok(listener)
+}
+
+fn exe() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| {
+        Failure::internal(format!("this program does not know where it lies: {error}"))
+    })
+}
+
+/// Which boot of the machine this is. Source: random(4), `/proc/sys/kernel/random/boot_id`.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The machine's memory. Units: MiB. Source: proc(5), `/proc/meminfo`; 0 (the smallest class) where it cannot be read.
+fn machine_memory_mib() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    total
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
+}
+
+fn folder_failure(error: &FolderError) -> Failure {
+    let exit = match error {
+        FolderError::AlreadyRunning { .. } => Exit::Held,
+        FolderError::Store(_) => Exit::Database,
+        _ => Exit::DataRefused,
+    };
+    Failure::new(exit, sentence(error), error.hint())
+}
+
+fn store_failure(error: &StoreError) -> Failure {
+    Failure::new(Exit::Database, sentence(error), error.hint())
+}
+
+fn vault_failure(error: &VaultError) -> Failure {
+    Failure::new(Exit::Database, sentence(error), error.hint())
+}
+
+fn world_failure(error: &WorldError) -> Failure {
+    match error {
+        WorldError::Store(error) => store_failure(error),
+        WorldError::Ports(error) => Failure::new(
+            Exit::Config,
+            error.to_string(),
+            "stop that program, or choose another port in node.toml",
+        ),
+        WorldError::Texts(_) | WorldError::Resolve(_) | WorldError::Read { .. } => Failure::new(
+            Exit::BadData,
+            sentence(error),
+            "mend it; `flash-node check` reads the files without starting anything",
+        ),
+    }
+}

@@ -1,0 +1,580 @@
+//! Owns the node as its faces see it: status, history, logs and the carrying out of commands.
+//!
+//! It does not know HTTP or a terminal. One command is carried out at a time.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use tokio::sync::watch;
+
+use crate::app::edit as choices;
+use crate::app::services::RealServices;
+use crate::app::services::sentence;
+use crate::app::status::Frame;
+use crate::app::status::node_status;
+use crate::app::world::CHOICES_FILE;
+use crate::app::world::Texts;
+use crate::app::world::World;
+use crate::app::world::WorldError;
+use crate::cli::Stop;
+use crate::clock::Clock;
+use crate::id::Name;
+use crate::id::ServiceId;
+use crate::node::Command;
+use crate::node::Event;
+use crate::node::Node;
+use crate::node::Refusal;
+use crate::node::Reply;
+use crate::node::Unlock;
+use crate::reconcile::Handle;
+use crate::reconcile::plan::plan;
+use crate::runtime::LogLine;
+use crate::runtime::LogQuery;
+use crate::runtime::Runtime;
+use crate::runtime::RuntimeKind;
+use crate::runtime::process::ProcessRuntime;
+use crate::secret::SecretBytes;
+use crate::status::NodeStatus;
+use crate::store::StoreError;
+use crate::store::durable;
+use crate::store::vault::VaultError;
+use crate::task::OnExit;
+use crate::task::Tasks;
+
+/// What a node is made of.
+pub(super) struct Parts {
+    pub(super) handle: Handle,
+    pub(super) services: Arc<RealServices>,
+    pub(super) runtime: Arc<ProcessRuntime>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) data: PathBuf,
+    pub(super) api: SocketAddr,
+    pub(super) down: watch::Sender<Stop>,
+}
+
+/// The node as it really is.
+pub(super) struct RealNode {
+    parts: Parts,
+    status: watch::Receiver<NodeStatus>,
+    events: watch::Receiver<u64>,
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+impl RealNode {
+    /// Starts publishing the status.
+    pub(super) fn start(parts: Parts, tasks: &Tasks) -> Arc<Self> {
+        let publisher = Publisher {
+            services: Arc::clone(&parts.services),
+            not_enforced: parts
+                .runtime
+                .not_enforced()
+                .into_iter()
+                .map(ToOwned::to_owned)
+                .collect(),
+            api: parts.api,
+        };
+        let mut view = parts.handle.view();
+        let cursor = publisher.cursor(0);
+        let first = publisher.status(&view.borrow(), cursor);
+        let (status_sender, status) = watch::channel(first);
+        let (events_sender, events) = watch::channel(cursor);
+        let publishing = async move {
+            while view.changed().await.is_ok() {
+                let now = view.borrow_and_update().clone();
+                let cursor = publisher.cursor(*events_sender.borrow());
+                events_sender.send_if_modified(|last| {
+                    let moved = *last != cursor;
+                    *last = cursor;
+                    moved
+                });
+                let fresh = publisher.status(&now, cursor);
+                status_sender.send_if_modified(|last| {
+                    let differs = *last != fresh;
+                    *last = fresh;
+                    differs
+                });
+            }
+        };
+        // It ends with the reconciler, whose end stops the node by itself.
+        tasks.spawn("publish", OnExit::Done, publishing);
+        Arc::new(Self {
+            parts,
+            status,
+            events,
+            one_at_a_time: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    async fn build(&self, texts: Texts) -> Result<World, Refusal> {
+        let ground = Arc::clone(&self.parts.services.ground);
+        tokio::task::spawn_blocking(move || World::build(&ground, texts))
+            .await
+            .map_err(|error| internal(&error.to_string()))?
+            .map_err(|error| refuse_world(&error))
+    }
+
+    fn texts(&self) -> Result<Texts, Refusal> {
+        Texts::read(&self.parts.data, self.parts.services.ground.profile)
+            .map_err(|error| refuse_world(&error))
+    }
+
+    fn planned(&self, world: &World) -> Reply {
+        let view = self.parts.handle.view().borrow().clone();
+        let due = plan(&world.resolved.desired, &view.observed);
+        let changed = !due.nothing_due() || world.texts != self.parts.services.world().texts;
+        Reply {
+            text: due.to_string(),
+            changed,
+        }
+    }
+
+    fn accept(&self, world: World) -> Result<Reply, Refusal> {
+        let reply = self.planned(&world);
+        let services = &self.parts.services;
+        if world.texts == services.world().texts {
+            // Nothing new in the files; programs may have come or gone.
+            services.replace(Arc::new(world));
+        } else {
+            let at = self.parts.clock.wall();
+            world
+                .accept(&services.ground, at)
+                .map_err(|error| refuse_store(&error))?;
+            crate::fail::point("apply.accepted");
+            services.replace(Arc::new(world));
+        }
+        if let Err(obstacle) = services.take_external_passwords() {
+            tracing::warn!(
+                code = obstacle.code,
+                "passwords of external services were not taken: {}",
+                obstacle.text
+            );
+        }
+        self.parts
+            .handle
+            .want(services.world().resolved.desired.clone());
+        Ok(reply)
+    }
+
+    async fn set(
+        &self,
+        service: &ServiceId,
+        setting: &Name,
+        value: &str,
+        dry_run: bool,
+    ) -> Result<Reply, Refusal> {
+        let mut texts = self.texts()?;
+        let world = self.parts.services.world();
+        texts.choices = choices::set(
+            &texts.choices,
+            &world.catalog,
+            &world.profile,
+            service,
+            setting,
+            value,
+        )
+        .map_err(|error| Refusal {
+            code: "bad_value".to_owned(),
+            message: error.to_string(),
+            hint: error.hint(),
+        })?;
+        self.change(texts, dry_run).await
+    }
+
+    /// Brings changed choices to a plan; writes and accepts them unless it is only asked about.
+    async fn change(&self, texts: Texts, dry_run: bool) -> Result<Reply, Refusal> {
+        let written = texts.choices.clone();
+        let world = self.build(texts).await?;
+        if dry_run {
+            return Ok(self.planned(&world));
+        }
+        durable::write(
+            &self.parts.data.join(CHOICES_FILE),
+            written.as_bytes(),
+            0o600,
+        )
+        .map_err(|error| refuse_store(&error))?;
+        crate::fail::point("set.written");
+        self.accept(world)
+    }
+
+    async fn remove(&self, service: &ServiceId) -> Result<Reply, Refusal> {
+        let mut texts = self.texts()?;
+        if !self
+            .parts
+            .services
+            .world()
+            .resolved
+            .desired
+            .services
+            .contains_key(service)
+        {
+            return Err(Refusal {
+                code: "unknown_service".to_owned(),
+                message: format!("there is no service {service} to remove"),
+                hint: "`flash-node status` lists the services".to_owned(),
+            });
+        }
+        texts.choices = choices::leave_out(&texts.choices, service).map_err(|error| Refusal {
+            code: "bad_choices".to_owned(),
+            message: error.to_string(),
+            hint: error.hint(),
+        })?;
+        let mut reply = self.change(texts, false).await?;
+        reply.text.push_str(&format!(
+            "its data stay; `flash-node purge {service}` deletes them\n"
+        ));
+        Ok(reply)
+    }
+
+    fn purge(&self, service: &ServiceId, confirm: &str) -> Result<Reply, Refusal> {
+        let refuse = |code: &str, message: String, hint: &str| Refusal {
+            code: code.to_owned(),
+            message,
+            hint: hint.to_owned(),
+        };
+        if confirm != service.as_str() {
+            return Err(refuse(
+                "confirm_mismatch",
+                format!("purging {service} deletes its data for ever, so its name must be typed"),
+                "type the service's name again",
+            ));
+        }
+        let view = self.parts.handle.view().borrow().clone();
+        let wanted = self
+            .parts
+            .services
+            .world()
+            .resolved
+            .desired
+            .services
+            .contains_key(service);
+        if wanted || view.instances.contains_key(service) {
+            return Err(refuse(
+                "not_removed",
+                format!("{service} is still there, so its data stay"),
+                "remove it first: `flash-node remove SERVICE`",
+            ));
+        }
+        let world = self.parts.services.world();
+        let volumes = self
+            .parts
+            .services
+            .ground
+            .places
+            .volumes_of(service, world.storage_roots());
+        let state = &self.parts.services.ground.state;
+        if !view.records.contains_key(service) && !volumes.iter().any(|folder| folder.exists()) {
+            return Err(refuse(
+                "unknown_service",
+                format!("nothing of {service} is left"),
+                "`flash-node status` lists the services",
+            ));
+        }
+        crate::fail::point("purge.begin");
+        for folder in volumes.iter().filter(|folder| folder.exists()) {
+            remove_tree(folder).map_err(|error| refuse_store(&error))?;
+        }
+        crate::fail::point("purge.deleted");
+        let at = self.parts.clock.wall();
+        state
+            .transaction(|tx| {
+                tx.remove_record(service)?;
+                tx.append_event(
+                    Some(service),
+                    "purged",
+                    "its data were deleted, as the operator confirmed",
+                    at,
+                )?;
+                Ok::<(), StoreError>(())
+            })
+            .map_err(|error| refuse_store(&error))?;
+        self.parts.handle.nudge();
+        Ok(Reply {
+            text: format!("the data of {service} were deleted\n"),
+            changed: true,
+        })
+    }
+
+    fn retry(&self, service: &ServiceId) -> Result<Reply, Refusal> {
+        let state = &self.parts.services.ground.state;
+        let records = state.records().map_err(|error| refuse_store(&error))?;
+        let Some(mut record) = records.get(service).cloned() else {
+            return Err(Refusal {
+                code: "unknown_service".to_owned(),
+                message: format!("there is no service {service} to try again"),
+                hint: "`flash-node status` lists the services".to_owned(),
+            });
+        };
+        let changed = record.needs_you || record.retry_at.is_some();
+        record.needs_you = false;
+        record.failures = 0;
+        record.retry_at = None;
+        record.cause = None;
+        let at = self.parts.clock.wall();
+        state
+            .transaction(|tx| {
+                tx.put_record(&record)?;
+                tx.append_event(
+                    Some(service),
+                    "retry",
+                    "the operator asked for another try",
+                    at,
+                )?;
+                Ok::<(), StoreError>(())
+            })
+            .map_err(|error| refuse_store(&error))?;
+        self.parts.handle.nudge();
+        let text = if changed {
+            format!("{service} is tried again\n")
+        } else {
+            format!("{service} was not waiting\n")
+        };
+        Ok(Reply { text, changed })
+    }
+
+    async fn with_vault<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&super::vault::VaultSeat) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        // Argon2id takes its time: it does not hold the other tasks up.
+        let seat = self.parts.services.vault.clone();
+        let done = tokio::task::spawn_blocking(move || act(&seat))
+            .await
+            .map_err(|error| internal(&error.to_string()))?;
+        let done = done.map_err(|error| refuse_vault(&error))?;
+        self.parts.handle.nudge();
+        Ok(done)
+    }
+
+    async fn change_passphrase(
+        &self,
+        with: Option<Unlock>,
+        new: SecretBytes,
+    ) -> Result<Reply, Refusal> {
+        let recovery = self
+            .with_vault(move |vault| vault.change_passphrase(with.as_ref(), &new))
+            .await?;
+        let mut text = "the passphrase is set\n".to_owned();
+        if let Some(recovery) = recovery {
+            let key = recovery.expose().expose_text().unwrap_or_default();
+            text.push_str(&format!(
+                "recovery key (write it down now; it is not shown again):\n\n  {key}\n\nwhoever holds it can open this vault\n"
+            ));
+            self.with_vault(|vault| vault.recovery_key_shown()).await?;
+        }
+        Ok(Reply {
+            text,
+            changed: true,
+        })
+    }
+
+    fn note(&self, code: &str, text: &str) {
+        let at = self.parts.clock.wall();
+        if let Err(error) = self
+            .parts
+            .services
+            .ground
+            .state
+            .append_event(None, code, text, at)
+        {
+            tracing::warn!(%error, "an event could not be written: {text}");
+        }
+        self.parts.handle.nudge();
+    }
+}
+
+#[async_trait]
+impl Node for RealNode {
+    fn status(&self) -> watch::Receiver<NodeStatus> {
+        self.status.clone()
+    }
+
+    async fn events(&self, cursor: u64, limit: usize) -> Result<Vec<Event>, Refusal> {
+        let found = self.parts.services.ground.state.events_after(cursor, limit);
+        Ok(found.map_err(|error| refuse_store(&error))?.events)
+    }
+
+    fn events_watch(&self) -> watch::Receiver<u64> {
+        self.events.clone()
+    }
+
+    async fn logs(
+        &self,
+        service: &ServiceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, LogLine>, Refusal> {
+        let known = self
+            .status
+            .borrow()
+            .services
+            .iter()
+            .any(|one| one.id == service.as_str());
+        if !known {
+            return Err(Refusal {
+                code: "unknown_service".to_owned(),
+                message: format!("there is no service {service}"),
+                hint: "`flash-node status` lists the services".to_owned(),
+            });
+        }
+        self.parts
+            .runtime
+            .logs(service, query)
+            .await
+            .map_err(|error| internal(&sentence(&error)))
+    }
+
+    async fn command(&self, command: Command) -> Result<Reply, Refusal> {
+        let _turn = self.one_at_a_time.lock().await;
+        match command {
+            Command::Plan => Ok(self.planned(&self.build(self.texts()?).await?)),
+            Command::Apply => self.accept(self.build(self.texts()?).await?),
+            Command::Set {
+                service,
+                setting,
+                value,
+                dry_run,
+            } => self.set(&service, &setting, &value, dry_run).await,
+            Command::Remove { service } => self.remove(&service).await,
+            Command::Purge { service, confirm } => self.purge(&service, &confirm),
+            Command::Retry { service } => self.retry(&service),
+            Command::Down => {
+                self.note("down", "the operator stopped the node");
+                self.parts
+                    .down
+                    .send_modify(|stop| *stop = (*stop).max(Stop::Services));
+                Ok(Reply {
+                    text: "stopping every service, then the daemon\n".to_owned(),
+                    changed: true,
+                })
+            }
+            Command::Unlock { with } => {
+                self.with_vault(move |vault| vault.unlock(&with)).await?;
+                if let Err(obstacle) = self.parts.services.take_external_passwords() {
+                    tracing::warn!(
+                        code = obstacle.code,
+                        "passwords of external services were not taken: {}",
+                        obstacle.text
+                    );
+                }
+                self.note("unlocked", "the vault was unlocked");
+                Ok(Reply {
+                    text: "the vault is open\n".to_owned(),
+                    changed: true,
+                })
+            }
+            Command::Seal => {
+                self.parts.services.vault.seal();
+                self.note("sealed", "the vault was sealed; services go on");
+                Ok(Reply {
+                    text: "the vault is sealed; services go on\n".to_owned(),
+                    changed: true,
+                })
+            }
+            Command::ChangePassphrase { with, new } => {
+                let reply = self.change_passphrase(with, new).await?;
+                self.note("passphrase_changed", "the passphrase was set or changed");
+                Ok(reply)
+            }
+            Command::AddKeyFile { path } => {
+                let shown = path.display().to_string();
+                self.with_vault(move |vault| vault.add_key_file(&path))
+                    .await?;
+                self.note("key_file_added", "a key file was added");
+                let text = format!(
+                    "{shown} opens this vault from now on: whoever takes it and this machine has everything\n"
+                );
+                Ok(Reply {
+                    text,
+                    changed: true,
+                })
+            }
+        }
+    }
+}
+
+/// Makes statuses out of views.
+struct Publisher {
+    services: Arc<RealServices>,
+    not_enforced: Vec<String>,
+    api: SocketAddr,
+}
+
+impl Publisher {
+    fn status(&self, view: &crate::reconcile::View, cursor: u64) -> NodeStatus {
+        let world = self.services.world();
+        let frame = Frame {
+            world: &world,
+            runtime: RuntimeKind::Process,
+            not_enforced: &self.not_enforced,
+            vault: self.services.vault.state(),
+            vault_warning: self.services.vault.warning(),
+            api: self.api,
+            cursor,
+        };
+        node_status(view, &frame)
+    }
+
+    /// The newest event's cursor; the last known one where it cannot be read.
+    fn cursor(&self, last: u64) -> u64 {
+        self.services
+            .ground
+            .state
+            .events_after(last, 1)
+            .map_or(last, |events| events.newest.max(last))
+    }
+}
+
+/// Deletes a folder of data. A link in it is deleted, never followed.
+fn remove_tree(folder: &Path) -> Result<(), StoreError> {
+    std::fs::remove_dir_all(folder).map_err(|error| StoreError::io(folder, "deleting", error))
+}
+
+fn internal(message: &str) -> Refusal {
+    Refusal {
+        code: "internal".to_owned(),
+        message: message.to_owned(),
+        hint: "look at the daemon's log".to_owned(),
+    }
+}
+
+fn refuse_store(error: &StoreError) -> Refusal {
+    Refusal {
+        code: "database".to_owned(),
+        message: sentence(error),
+        hint: error.hint().to_owned(),
+    }
+}
+
+fn refuse_vault(error: &VaultError) -> Refusal {
+    Refusal {
+        code: error.code().to_owned(),
+        message: sentence(error),
+        hint: error.hint().to_owned(),
+    }
+}
+
+fn refuse_world(error: &WorldError) -> Refusal {
+    let (code, hint) = match error {
+        WorldError::Texts(_) | WorldError::Resolve(_) => {
+            ("bad_manifest", "mend it; nothing was changed")
+        }
+        WorldError::Ports(_) => (
+            "port_taken",
+            "stop that program, or choose another port in node.toml",
+        ),
+        WorldError::Read { .. } => (
+            "bad_manifest",
+            "make the file readable; nothing was changed",
+        ),
+        WorldError::Store(error) => return refuse_store(error),
+    };
+    Refusal {
+        code: code.to_owned(),
+        message: sentence(error),
+        hint: hint.to_owned(),
+    }
+}

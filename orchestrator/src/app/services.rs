@@ -1,0 +1,593 @@
+//! Owns the joining of manifests, vault, probes and machine into what the reconciler asks of services.
+//!
+//! It decides nothing about order or retries.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::app::vault::VaultSeat;
+use crate::app::world::Ground;
+use crate::app::world::World;
+use crate::clock::UnixMillis;
+use crate::entropy::Entropy;
+use crate::id::Name;
+use crate::id::ServiceId;
+use crate::manifest::schema::InitWhen;
+use crate::manifest::schema::Manifest;
+use crate::reconcile::observed::Obstacle;
+use crate::reconcile::services::JobsDone;
+use crate::reconcile::services::Services;
+use crate::runtime::Unit;
+use crate::runtime::process::ProcessRuntime;
+use crate::secret::SecretBytes;
+use crate::secret::SecretKey;
+use crate::secret::SecretRef;
+use crate::secret::SecretSource;
+use crate::secret::SecretUnavailable;
+use crate::service::credential;
+use crate::service::credential::SecretOrigin;
+use crate::service::desired::DesiredService;
+use crate::service::desired::Wanted;
+use crate::service::health::HealthTarget;
+use crate::service::health::NodeCredential;
+use crate::service::health::Prober;
+use crate::service::health::ProviderTarget;
+use crate::service::health::Signals;
+use crate::service::health::Standing;
+use crate::service::init;
+use crate::service::init::InitJobs;
+use crate::service::init::SecretSink;
+use crate::service::materialise;
+use crate::service::ports;
+use crate::service::spec::ServiceSpec;
+use crate::service::spec::SpecHash;
+use crate::status::Signal;
+use crate::store::folder;
+use crate::store::vault::VaultError;
+use crate::store::vault::VaultState;
+
+/// Services as they really are.
+pub(super) struct RealServices {
+    pub(super) ground: Arc<Ground>,
+    pub(super) world: RwLock<Arc<World>>,
+    pub(super) vault: VaultSeat,
+    pub(super) runtime: Arc<ProcessRuntime>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) is_root: bool,
+}
+
+impl RealServices {
+    /// Returns the accepted world.
+    pub(super) fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another world in its place.
+    pub(super) fn replace(&self, world: Arc<World>) {
+        *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
+    }
+
+    /// Makes every secret that `wants` names, once, and keeps its generation.
+    fn make_secrets(
+        &self,
+        world: &World,
+        wants: impl Fn(&SecretKey) -> bool,
+    ) -> Result<(), Obstacle> {
+        let generations = self.ground.state.generations().map_err(|error| Obstacle {
+            code: "state_unreadable".to_owned(),
+            text: format!("the generations of secrets could not be read: {error}"),
+        })?;
+        let needs =
+            credential::needed_secrets(&world.resolved.desired, &world.catalog, &world.choices);
+        for need in needs.into_iter().filter(|need| wants(&need.key)) {
+            let promised = generations.get(&need.key).copied();
+            let value = match &need.origin {
+                SecretOrigin::Made(make) => credential::make(*make, &*self.entropy),
+                SecretOrigin::ReadFrom(path) if promised.is_none() => Some(read_password(path)?),
+                SecretOrigin::ReadFrom(_) => None,
+            };
+            let made = self
+                .vault
+                .ensure(&need.key, promised, || {
+                    value.unwrap_or_else(|| SecretBytes::new(Vec::new()))
+                })
+                .map_err(|error| no_secret(&need.key, &error))?;
+            crate::fail::point("secret.made");
+            if promised != Some(made.generation) {
+                self.ground
+                    .state
+                    .keep_generation(&need.key, made.generation)
+                    .map_err(|error| Obstacle {
+                        code: "state_unwritable".to_owned(),
+                        text: format!(
+                            "the generation of {} could not be written: {error}",
+                            need.key
+                        ),
+                    })?;
+                crate::fail::point("secret.promised");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the passwords of the operator's own servers into the vault, once each.
+    pub(super) fn take_external_passwords(&self) -> Result<(), Obstacle> {
+        self.make_secrets(&self.world(), |key| key.0.starts_with("external/"))
+    }
+
+    fn target<'a>(&self, world: &'a World, id: &'a ServiceId) -> Option<HealthTarget<'a>> {
+        let service = world.resolved.desired.services.get(id)?;
+        let manifest = world.catalog.get(&service.manifest)?;
+        let generations = self.ground.state.generations().unwrap_or_default();
+        let own = |name: &Name| {
+            let key = credential::own_key(id, name);
+            let generation = generations.get(&key).copied()?;
+            Some((name.clone(), SecretRef { key, generation }))
+        };
+        let variables = world
+            .resolved
+            .scopes
+            .get(id)
+            .map(|scope| scope.variables())
+            .unwrap_or(Value::Null);
+        Some(HealthTarget {
+            service: id,
+            manifest,
+            standing: Standing::Running,
+            addresses: service.addresses.clone(),
+            node_credentials: node_credentials(service),
+            providers: providers(world, service, manifest),
+            secrets: manifest.secrets.keys().filter_map(own).collect(),
+            volumes: volumes(service),
+            settings: service.settings.clone(),
+            variables,
+        })
+    }
+
+    async fn run_jobs(
+        &self,
+        world: &World,
+        id: &ServiceId,
+        unit: &Unit,
+        occasions: &[InitWhen],
+        done: &BTreeSet<Name>,
+    ) -> Result<JobsDone, Obstacle> {
+        let Some(target) = self.target(world, id) else {
+            return Ok(JobsDone::default());
+        };
+        let programs = programs(world, target.manifest);
+        let sink = Sink { services: self };
+        let mut found = JobsDone::default();
+        for when in occasions {
+            let jobs = InitJobs {
+                target: &target,
+                prober: &Prober::new(),
+                unit,
+                runtime: &*self.runtime,
+                programs: &programs,
+                secrets: &self.vault,
+                sink: &sink,
+                finished: done,
+            };
+            let report = init::run(*when, &jobs).await;
+            for job in report.jobs {
+                if job.finished {
+                    found.once.insert(job.job);
+                } else if job.code == "done" {
+                    found.this_start.insert(job.job);
+                }
+            }
+            if let Some(error) = report.failed {
+                return Err(Obstacle {
+                    code: "init_failed".to_owned(),
+                    text: sentence(&error),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[async_trait]
+impl Services for RealServices {
+    fn sealed(&self) -> bool {
+        self.vault.state() == VaultState::Sealed
+    }
+
+    fn obstacle(&self, spec: &ServiceSpec, running: bool) -> Option<Obstacle> {
+        let world = self.world();
+        for volume in spec.volumes.values() {
+            let root = world
+                .choices
+                .storage
+                .iter()
+                .find(|(name, _)| name.as_str() == volume.root);
+            if let Some((name, root)) = root
+                && let Err(error) = folder::check_storage_root(&root.path, &self.ground.node_id)
+            {
+                let text =
+                    format!("{error} (storage root `{name}`): mount it, then it goes on by itself");
+                return Some(Obstacle {
+                    code: "storage_missing".to_owned(),
+                    text,
+                });
+            }
+            let existing = volume.path.ancestors().find(|folder| folder.exists());
+            let space = existing.and_then(|folder| folder::free_space(folder).ok());
+            if let Some(free) = space.map(|space| space.free / (1024 * 1024))
+                && free < volume.needs_mib
+            {
+                let text = format!(
+                    "{} has {free} MiB free and {} needs {} MiB: make room, or put the volume on another disk",
+                    volume.path.display(),
+                    spec.id,
+                    volume.needs_mib
+                );
+                return Some(Obstacle {
+                    code: "disk_full".to_owned(),
+                    text,
+                });
+            }
+        }
+        self.missing_secret(spec)
+            .or_else(|| if running { None } else { taken_port(spec) })
+    }
+
+    async fn unit(&self, spec: &ServiceSpec, hash: &SpecHash) -> Result<Unit, Obstacle> {
+        let world = self.world();
+        let own = format!("service/{}/", spec.id);
+        let edges: BTreeSet<SecretKey> = secrets_of(spec)
+            .into_iter()
+            .map(|secret| secret.key)
+            .collect();
+        if spec.needs_secrets() || !edges.is_empty() {
+            self.make_secrets(&world, |key| key.0.starts_with(&own) || edges.contains(key))?;
+        }
+        let uid = if self.is_root && self.runtime.uid_problem().is_none() {
+            let uid = self
+                .ground
+                .state
+                .uid_for(&spec.id)
+                .map_err(|error| Obstacle {
+                    code: "state_unwritable".to_owned(),
+                    text: format!("no identity could be chosen for {}: {error}", spec.id),
+                })?;
+            Some(uid)
+        } else {
+            None
+        };
+        let unit = materialise::unit(spec, &self.vault, &world.programs, uid, &self.ground.places)
+            .map_err(|error| Obstacle {
+                code: materialise_code(&error).to_owned(),
+                text: sentence(&error),
+            })?;
+        if unit.spec_hash != *hash {
+            let text = format!(
+                "{} changed while it was being started; the next pass starts it",
+                spec.id
+            );
+            return Err(Obstacle {
+                code: "changed_meanwhile".to_owned(),
+                text,
+            });
+        }
+        Ok(unit)
+    }
+
+    async fn before_start(
+        &self,
+        spec: &ServiceSpec,
+        unit: &Unit,
+        done: &BTreeSet<Name>,
+    ) -> Result<BTreeSet<Name>, Obstacle> {
+        let world = self.world();
+        let jobs = self
+            .run_jobs(&world, &spec.id, unit, &[InitWhen::BeforeStart], done)
+            .await?;
+        Ok(jobs.once)
+    }
+
+    async fn after_alive(
+        &self,
+        service: &ServiceId,
+        once: &BTreeSet<Name>,
+        this_start: &BTreeSet<Name>,
+    ) -> Result<JobsDone, Obstacle> {
+        let world = self.world();
+        let Some(desired) = world.resolved.desired.services.get(service) else {
+            return Ok(JobsDone::default());
+        };
+        let Wanted::Run { spec, hash } = &desired.wanted else {
+            return Ok(JobsDone::default());
+        };
+        let has_jobs = world
+            .catalog
+            .get(&desired.manifest)
+            .is_some_and(|manifest| {
+                manifest
+                    .init
+                    .iter()
+                    .any(|job| job.when != InitWhen::BeforeStart)
+            });
+        if !has_jobs {
+            return Ok(JobsDone::default());
+        }
+        let unit = self.unit(spec, hash).await?;
+        let done: BTreeSet<Name> = once.union(this_start).cloned().collect();
+        self.run_jobs(
+            &world,
+            service,
+            &unit,
+            &[InitWhen::Alive, InitWhen::EveryStart],
+            &done,
+        )
+        .await
+    }
+
+    async fn signals(&self, service: &ServiceId, _since: Option<UnixMillis>) -> Signals {
+        let world = self.world();
+        match self.target(&world, service) {
+            Some(target) => Prober::new().signals(&target, &self.vault).await,
+            None => unknown(service),
+        }
+    }
+}
+
+impl RealServices {
+    /// A secret that was promised and is not in the open vault: nothing is made in its place.
+    fn missing_secret(&self, spec: &ServiceSpec) -> Option<Obstacle> {
+        if self.sealed() {
+            return None;
+        }
+        let generations = self.ground.state.generations().ok()?;
+        for secret in secrets_of(spec) {
+            if !generations.contains_key(&secret.key) {
+                continue;
+            }
+            if let Err(error) = self.vault.secret(&secret) {
+                return Some(Obstacle {
+                    code: "secret_missing".to_owned(),
+                    text: format!(
+                        "{error}; restore vault.db from a backup: nothing is made in its place"
+                    ),
+                });
+            }
+        }
+        None
+    }
+}
+
+/// Every secret that a specification names: as a file, in a text, or as an edge's credential.
+fn secrets_of(spec: &ServiceSpec) -> BTreeSet<SecretRef> {
+    let files = spec.secrets.values().cloned();
+    let consumed = spec.edges.iter().filter_map(|edge| edge.credential.clone());
+    let provided = spec
+        .consumers
+        .iter()
+        .filter_map(|consumer| consumer.credential.clone());
+    files.chain(consumed).chain(provided).collect()
+}
+
+fn taken_port(spec: &ServiceSpec) -> Option<Obstacle> {
+    spec.listeners.iter().find_map(|(name, listener)| {
+        let address = SocketAddr::new(listener.host, listener.port);
+        (!ports::bindable(address)).then(|| Obstacle {
+            code: "port_taken".to_owned(),
+            text: format!(
+                "port {address} ({name}) is taken by another program: stop that program, or give {} another port in node.toml",
+                spec.id
+            ),
+        })
+    })
+}
+
+fn read_password(path: &PathBuf) -> Result<SecretBytes, Obstacle> {
+    let text = std::fs::read_to_string(path).map_err(|error| Obstacle {
+        code: "password_file_unreadable".to_owned(),
+        text: format!("{} could not be read: {error}", path.display()),
+    })?;
+    Ok(SecretBytes::from(
+        text.trim_end_matches(['\r', '\n']).to_owned(),
+    ))
+}
+
+fn no_secret(key: &SecretKey, error: &VaultError) -> Obstacle {
+    let code = match error {
+        VaultError::Sealed => "sealed",
+        VaultError::Missing { .. } => "secret_missing",
+        _ => "vault_unreadable",
+    };
+    Obstacle {
+        code: code.to_owned(),
+        text: format!("{key}: {error}"),
+    }
+}
+
+fn materialise_code(error: &materialise::MaterialiseError) -> &'static str {
+    match error {
+        materialise::MaterialiseError::Sealed { .. } => "sealed",
+        materialise::MaterialiseError::Missing { .. } => "secret_missing",
+        materialise::MaterialiseError::NoProgram { .. } => "not_installed",
+        _ => "start_failed",
+    }
+}
+
+fn volumes(service: &DesiredService) -> BTreeMap<Name, PathBuf> {
+    match &service.wanted {
+        Wanted::Run { spec, .. } => spec
+            .volumes
+            .iter()
+            .map(|(name, volume)| (name.clone(), volume.path.clone()))
+            .collect(),
+        Wanted::External | Wanted::HeldBack { .. } => BTreeMap::new(),
+    }
+}
+
+fn node_credentials(service: &DesiredService) -> BTreeMap<Name, NodeCredential> {
+    let mut credentials = BTreeMap::new();
+    for (interface, secret) in &service.node_credentials {
+        let user = service
+            .node_users
+            .get(interface)
+            .cloned()
+            .unwrap_or_default();
+        credentials.insert(
+            interface.clone(),
+            NodeCredential {
+                user,
+                secret: secret.clone(),
+            },
+        );
+    }
+    credentials
+}
+
+fn providers<'a>(
+    world: &'a World,
+    service: &DesiredService,
+    manifest: &Manifest,
+) -> BTreeMap<Name, ProviderTarget<'a>> {
+    let Wanted::Run { spec, .. } = &service.wanted else {
+        return BTreeMap::new();
+    };
+    let mut providers = BTreeMap::new();
+    for (name, edge) in &manifest.edges {
+        let of_edge = spec.edges.iter().find(|one| {
+            let provider = world.resolved.desired.services.get(&one.id.provider);
+            edge.interface.as_ref() == Some(&one.id.interface)
+                && provider.is_some_and(|provider| provider.manifest == edge.to)
+        });
+        let Some(one) = of_edge else { continue };
+        let Some(provider) = world.resolved.desired.services.get(&one.id.provider) else {
+            continue;
+        };
+        let Some(theirs) = world.catalog.get(&provider.manifest) else {
+            continue;
+        };
+        let port = theirs
+            .interfaces
+            .get(&one.id.interface)
+            .map(|interface| &interface.port);
+        let Some(address) = port.and_then(|port| provider.addresses.get(port)).copied() else {
+            continue;
+        };
+        let scope = world.resolved.scopes.get(&one.id.provider);
+        let target = ProviderTarget {
+            manifest: theirs,
+            variables: scope.map_or(Value::Null, |scope| scope.variables()),
+            address,
+            node_credentials: node_credentials(provider),
+            volumes: volumes(provider),
+        };
+        providers.insert(name.clone(), target);
+    }
+    providers
+}
+
+fn programs(world: &World, manifest: &Manifest) -> BTreeMap<String, PathBuf> {
+    let commands = manifest
+        .init
+        .iter()
+        .flat_map(|job| &job.steps)
+        .filter_map(|step| step.run.as_ref());
+    commands
+        .filter_map(|run| {
+            Some((
+                run.command.clone(),
+                world.programs.path(&run.command)?.to_owned(),
+            ))
+        })
+        .collect()
+}
+
+fn unknown(service: &ServiceId) -> Signals {
+    let signal = || Signal::new(None, "not_wanted", format!("{service} is no longer wanted"));
+    Signals {
+        alive: signal(),
+        ready: signal(),
+        synced: signal(),
+    }
+}
+
+struct Sink<'a> {
+    services: &'a RealServices,
+}
+
+impl SecretSink for Sink<'_> {
+    fn existing(&self, key: &SecretKey) -> Result<Option<SecretRef>, SecretUnavailable> {
+        let state = &self.services.ground.state;
+        let generations = state
+            .generations()
+            .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
+        let Some(generation) = generations.get(key).copied() else {
+            // The vault may hold what the orchestrator died too early to promise.
+            let entries = self
+                .services
+                .vault
+                .list()
+                .map_err(|error| unavailable(key, &error))?;
+            let newest = entries
+                .into_iter()
+                .filter(|entry| entry.key == *key)
+                .map(|entry| entry.generation)
+                .max();
+            let Some(generation) = newest else {
+                return Ok(None);
+            };
+            state
+                .keep_generation(key, generation)
+                .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
+            return Ok(Some(SecretRef {
+                key: key.clone(),
+                generation,
+            }));
+        };
+        Ok(Some(SecretRef {
+            key: key.clone(),
+            generation,
+        }))
+    }
+
+    fn store(&self, key: &SecretKey, value: SecretBytes) -> Result<SecretRef, SecretUnavailable> {
+        let kept = self
+            .services
+            .vault
+            .store_captured(key, &value)
+            .map_err(|error| unavailable(key, &error))?;
+        crate::fail::point("capture.stored");
+        let state = &self.services.ground.state;
+        state
+            .keep_generation(key, kept.generation)
+            .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
+        crate::fail::point("capture.promised");
+        Ok(kept)
+    }
+}
+
+fn unavailable(key: &SecretKey, error: &VaultError) -> SecretUnavailable {
+    match error {
+        VaultError::Sealed => SecretUnavailable::Sealed,
+        VaultError::Missing { .. } => SecretUnavailable::Missing(key.clone()),
+        _ => SecretUnavailable::Unreadable(error.to_string()),
+    }
+}
+
+/// Writes an error with its causes in one sentence.
+pub(super) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,324 @@
+//! Owns the way from the reconciler's view to the status that people and programs read.
+
+use std::net::SocketAddr;
+
+use crate::app::world::World;
+use crate::id::ServiceId;
+use crate::reconcile::View;
+use crate::reconcile::observed::State;
+use crate::runtime::RuntimeKind;
+use crate::service::desired::DesiredService;
+use crate::service::desired::Wanted;
+use crate::service::health::Signals;
+use crate::status::EndpointStatus;
+use crate::status::NodeStatus;
+use crate::status::ServiceStatus;
+use crate::status::Signal;
+use crate::status::VaultStatus;
+use crate::store::vault::VaultState;
+
+/// What a status is made of, beside the view.
+pub(super) struct Frame<'a> {
+    pub(super) world: &'a World,
+    pub(super) runtime: RuntimeKind,
+    pub(super) not_enforced: &'a [String],
+    pub(super) vault: VaultState,
+    pub(super) vault_warning: Option<String>,
+    pub(super) api: SocketAddr,
+    pub(super) cursor: u64,
+}
+
+/// Builds the node's status.
+pub(super) fn node_status(view: &View, frame: &Frame<'_>) -> NodeStatus {
+    let profile = &frame.world.profile;
+    let network = serde_json::to_value(profile.network).ok();
+    let mut services: Vec<ServiceStatus> = Vec::new();
+    if let Some(desired) = &view.desired {
+        services.extend(
+            desired
+                .services
+                .iter()
+                .map(|(id, service)| wanted_status(view, frame, id, service)),
+        );
+        let unwanted = view
+            .instances
+            .keys()
+            .filter(|id| !desired.services.contains_key(*id));
+        services.extend(unwanted.map(|id| leaving_status(view, frame, id)));
+        services.sort_by(|one, other| one.id.cmp(&other.id));
+    }
+    NodeStatus {
+        profile: profile.name.as_str().to_owned(),
+        network: network
+            .and_then(|network| network.as_str().map(ToOwned::to_owned))
+            .unwrap_or_default(),
+        play_money: profile.play_money,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        vault: vault_status(frame),
+        services,
+        api: format!("http://{}", frame.api),
+        cursor: frame.cursor,
+    }
+}
+
+fn vault_status(frame: &Frame<'_>) -> VaultStatus {
+    let (state, text) = match frame.vault {
+        VaultState::Sealed => (
+            "sealed",
+            "sealed: what runs goes on, what needs a secret waits; `flash-node unlock` opens it",
+        ),
+        VaultState::Open => (
+            "open",
+            "open; `flash-node seal` closes it while services go on",
+        ),
+        VaultState::SelfUnsealing => (
+            "self_unsealing",
+            "opens itself, because no passphrase is set: anyone with this disk can read it; `flash-node passphrase change` sets one",
+        ),
+    };
+    let text = match &frame.vault_warning {
+        Some(warning) => format!("{text} ({warning})"),
+        None => text.to_owned(),
+    };
+    VaultStatus {
+        state: state.to_owned(),
+        text,
+    }
+}
+
+fn wanted_status(
+    view: &View,
+    frame: &Frame<'_>,
+    id: &ServiceId,
+    service: &DesiredService,
+) -> ServiceStatus {
+    let external = service.wanted == Wanted::External;
+    let state = state_code(view, id, &service.wanted);
+    let asked = view.board.get(id).filter(|(since, _)| {
+        external
+            || view
+                .instances
+                .get(id)
+                .is_some_and(|instance| instance.started_at == *since)
+    });
+    let Signals {
+        alive,
+        ready,
+        synced,
+    } = match asked {
+        Some((_, signals)) if running(view, id) || external => with_jobs(view, id, signals.clone()),
+        _ => without_answer(view, id, &state, &service.wanted),
+    };
+    ServiceStatus {
+        id: id.to_string(),
+        title: service.title.clone(),
+        runtime: runtime_word(frame, &service.wanted).to_owned(),
+        started_at: view
+            .instances
+            .get(id)
+            .and_then(|one| one.started_at)
+            .map(|at| at.0),
+        next: next(view, id, &state),
+        alive,
+        ready,
+        synced,
+        endpoints: endpoints(service),
+        not_enforced: if external {
+            Vec::new()
+        } else {
+            frame.not_enforced.to_vec()
+        },
+        state,
+    }
+}
+
+fn endpoints(service: &DesiredService) -> Vec<EndpointStatus> {
+    if matches!(service.wanted, Wanted::HeldBack { .. }) {
+        return Vec::new();
+    }
+    let one = |endpoint: &crate::service::desired::DesiredEndpoint| EndpointStatus {
+        name: endpoint.name.to_string(),
+        url: endpoint.url(),
+    };
+    service.endpoints.iter().map(one).collect()
+}
+
+fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStatus {
+    let state = state_code(view, id, &Wanted::External);
+    let text = format!("{id} is no longer wanted and is being stopped; its data stay");
+    let signal = |ok| Signal::new(ok, "stopping", text.clone());
+    ServiceStatus {
+        id: id.to_string(),
+        title: id.to_string(),
+        runtime: runtime_word(
+            frame,
+            &Wanted::HeldBack {
+                code: crate::id::Name::new("leaving").expect("a name"),
+                text: String::new(),
+            },
+        )
+        .to_owned(),
+        state: if state == "external" {
+            "stopping".to_owned()
+        } else {
+            state
+        },
+        started_at: view
+            .instances
+            .get(id)
+            .and_then(|one| one.started_at)
+            .map(|at| at.0),
+        alive: signal(Some(running(view, id))),
+        ready: signal(Some(false)),
+        synced: signal(None),
+        endpoints: Vec::new(),
+        next: None,
+        not_enforced: frame.not_enforced.to_vec(),
+    }
+}
+
+fn runtime_word(frame: &Frame<'_>, wanted: &Wanted) -> &'static str {
+    match (wanted, frame.runtime) {
+        (Wanted::External, _) => "external",
+        (_, RuntimeKind::Process) => "process",
+        (_, RuntimeKind::Docker) => "docker",
+        (_, RuntimeKind::Fake) => "fake",
+    }
+}
+
+fn running(view: &View, id: &ServiceId) -> bool {
+    view.observed
+        .services
+        .get(id)
+        .is_some_and(|service| service.state.occupied())
+}
+
+fn state_code(view: &View, id: &ServiceId, wanted: &Wanted) -> String {
+    let observed = view.observed.services.get(id);
+    let word = match observed.map(|service| &service.state) {
+        Some(State::Running { .. }) => "running",
+        Some(State::Stopping { .. }) => "stopping",
+        Some(State::Unreadable) => "needs_you",
+        Some(State::Prepared { .. }) => "prepared",
+        Some(State::Exited { .. }) => "exited",
+        Some(State::Absent) | None => "absent",
+    };
+    let note = view
+        .plan
+        .notes
+        .iter()
+        .find(|note| note.service == *id)
+        .map(|note| note.code.as_str());
+    match (wanted, word, note) {
+        (Wanted::External, "absent", _) => "external",
+        (Wanted::HeldBack { .. }, "absent" | "exited" | "prepared", _) => "held_back",
+        (_, "running" | "stopping", _) => word,
+        (_, _, Some("backing_off")) => "backing_off",
+        (_, _, Some("needs_you")) => "needs_you",
+        _ => word,
+    }
+    .to_owned()
+}
+
+/// The probes speak of a program that answers; jobs that have not been done keep it from being ready.
+fn with_jobs(view: &View, id: &ServiceId, mut signals: Signals) -> Signals {
+    let observed = view.observed.services.get(id);
+    if let Some(service) = observed
+        && matches!(service.state, State::Stopping { .. })
+    {
+        signals.ready = Signal::new(Some(false), "stopping", format!("{id} was asked to stop"));
+        return signals;
+    }
+    if let Some(obstacle) = view.jobs.get(id) {
+        signals.ready = Signal::new(Some(false), obstacle.code.clone(), obstacle.text.clone());
+    } else if signals.ready.ok == Some(true) && observed.is_some_and(|service| !service.ready) {
+        signals.ready = Signal::new(
+            Some(false),
+            "initialising",
+            format!("{id} answers; its first jobs are being done"),
+        );
+    }
+    signals
+}
+
+/// What can be said of a service that nobody answered for.
+fn without_answer(view: &View, id: &ServiceId, state: &str, wanted: &Wanted) -> Signals {
+    let note = view.plan.notes.iter().find(|note| note.service == *id);
+    let (ok, code, text) = match (wanted, state) {
+        (Wanted::HeldBack { code, text }, "held_back") => {
+            (Some(false), code.to_string(), text.clone())
+        }
+        (_, "running" | "prepared") => (
+            Some(false),
+            "starting".to_owned(),
+            format!("{id} was started and has not answered yet"),
+        ),
+        (_, "external") => (
+            None,
+            "unknown".to_owned(),
+            format!("{id} is the operator's own and was not asked yet"),
+        ),
+        _ => match (note, view.problem.as_ref()) {
+            (_, Some(problem)) => (Some(false), problem.code.clone(), problem.text.clone()),
+            (Some(note), None) => (
+                Some(false),
+                obstacle_code(view, id, &note.code),
+                cause(view, id, &note.text),
+            ),
+            (None, None) => (
+                Some(false),
+                "starting".to_owned(),
+                format!("{id} is being started"),
+            ),
+        },
+    };
+    let synced = Signal::new(None, "not_running", format!("{id} is not running"));
+    Signals {
+        alive: Signal::new(ok, code.clone(), text.clone()),
+        ready: Signal::new(ok, code, text),
+        synced,
+    }
+}
+
+/// The obstacle's own code says more than "blocked".
+fn obstacle_code(view: &View, id: &ServiceId, code: &str) -> String {
+    let blocked = view
+        .observed
+        .services
+        .get(id)
+        .and_then(|service| service.blocked.as_ref());
+    match blocked {
+        Some(obstacle) if code == "blocked" => obstacle.code.clone(),
+        _ => code.to_owned(),
+    }
+}
+
+fn cause(view: &View, id: &ServiceId, text: &str) -> String {
+    match view
+        .records
+        .get(id)
+        .and_then(|record| record.cause.as_ref())
+    {
+        Some(cause) => format!("{cause}; {text}"),
+        None => text.to_owned(),
+    }
+}
+
+fn next(view: &View, id: &ServiceId, state: &str) -> Option<String> {
+    let observed = view.observed.services.get(id)?;
+    if observed.state == State::Unreadable {
+        return Some(format!(
+            "its record in the data folder's run/{id} cannot be read: look at it, then remove that folder if nothing of {id} runs"
+        ));
+    }
+    if state == "needs_you" {
+        return Some(format!(
+            "look at `flash-node logs {id}`, mend what is wrong, then `flash-node retry {id}`"
+        ));
+    }
+    observed
+        .blocked
+        .as_ref()
+        .map(|obstacle| obstacle.text.clone())
+}

@@ -1,0 +1,174 @@
+//! Owns the seat of the vault: there may be none yet, on profiles that wait for a passphrase.
+//!
+//! It does not know slots or ciphers (`store::vault`).
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::node::Unlock;
+use crate::secret::SecretBytes;
+use crate::secret::SecretKey;
+use crate::secret::SecretRef;
+use crate::secret::SecretSource;
+use crate::secret::SecretUnavailable;
+use crate::store::vault::First;
+use crate::store::vault::Kdf;
+use crate::store::vault::RecoveryKey;
+use crate::store::vault::SecretEntry;
+use crate::store::vault::Vault;
+use crate::store::vault::VaultConfig;
+use crate::store::vault::VaultError;
+use crate::store::vault::VaultState;
+
+/// A vault, or the place where one will be.
+#[derive(Clone)]
+pub(super) struct VaultSeat {
+    config: VaultConfig,
+    vault: Arc<RwLock<Option<Vault>>>,
+}
+
+impl VaultSeat {
+    pub(super) fn new(
+        data: &Path,
+        unseals_itself: bool,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let dir: PathBuf = data.to_owned();
+        let config = VaultConfig {
+            dir,
+            kdf: Kdf::PASSPHRASE,
+            unseals_itself,
+            clock,
+            entropy,
+        };
+        Self {
+            config,
+            vault: Arc::default(),
+        }
+    }
+
+    fn seated(&self) -> Option<Vault> {
+        self.vault
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn seat(&self, vault: Vault) {
+        *self.vault.write().unwrap_or_else(PoisonError::into_inner) = Some(vault);
+    }
+
+    fn there(&self) -> Result<Vault, VaultError> {
+        self.seated().ok_or_else(|| VaultError::NotCreated {
+            dir: self.config.dir.clone(),
+        })
+    }
+
+    /// Makes a vault that opens itself, for play money.
+    pub(super) fn create_self_unsealing(&self) -> Result<(), VaultError> {
+        let (vault, _none) = Vault::create(self.config.clone(), First::SelfUnsealing)?;
+        self.seat(vault);
+        Ok(())
+    }
+
+    /// Finds the vault; opens it where it opens itself. A vault that was never made is no error.
+    pub(super) fn attach(&self) -> Result<(), VaultError> {
+        let vault = match Vault::attach(self.config.clone()) {
+            Err(VaultError::NotCreated { .. }) => return Ok(()),
+            other => other?,
+        };
+        match vault.unseal_itself() {
+            Ok(()) | Err(VaultError::NoSlot { .. } | VaultError::NotItself) => {}
+            Err(error) => tracing::warn!(%error, "the vault did not open itself and stays sealed"),
+        }
+        self.seat(vault);
+        Ok(())
+    }
+
+    pub(super) fn state(&self) -> VaultState {
+        self.seated()
+            .map_or(VaultState::Sealed, |vault| vault.state())
+    }
+
+    /// What the operator should know about the vault.
+    pub(super) fn warning(&self) -> Option<String> {
+        match self.seated() {
+            None => {
+                Some("there is no vault yet: `flash-node passphrase change` makes one".to_owned())
+            }
+            Some(vault) => vault.warning().map(ToOwned::to_owned),
+        }
+    }
+
+    pub(super) fn unlock(&self, with: &Unlock) -> Result<(), VaultError> {
+        self.there()?.unlock(with)
+    }
+
+    pub(super) fn seal(&self) {
+        if let Some(vault) = self.seated() {
+            vault.seal();
+        }
+    }
+
+    /// Sets or changes the passphrase, and makes the vault where there is none.
+    pub(super) fn change_passphrase(
+        &self,
+        with: Option<&Unlock>,
+        new: &SecretBytes,
+    ) -> Result<Option<RecoveryKey>, VaultError> {
+        let Some(vault) = self.seated() else {
+            let (vault, recovery) =
+                Vault::create(self.config.clone(), First::Passphrase(new.clone()))?;
+            self.seat(vault);
+            return Ok(recovery);
+        };
+        vault.change_passphrase(with, new)
+    }
+
+    pub(super) fn recovery_key_shown(&self) -> Result<(), VaultError> {
+        self.there()?.recovery_key_shown()
+    }
+
+    pub(super) fn add_key_file(&self, path: &Path) -> Result<(), VaultError> {
+        self.there()?.add_key_file(path)
+    }
+
+    pub(super) fn ensure(
+        &self,
+        key: &SecretKey,
+        promised: Option<u32>,
+        make: impl FnOnce() -> SecretBytes,
+    ) -> Result<SecretRef, VaultError> {
+        self.seated()
+            .ok_or(VaultError::Sealed)?
+            .ensure(key, promised, make)
+    }
+
+    pub(super) fn store_captured(
+        &self,
+        key: &SecretKey,
+        value: &SecretBytes,
+    ) -> Result<SecretRef, VaultError> {
+        self.seated()
+            .ok_or(VaultError::Sealed)?
+            .store_captured(key, value)
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<SecretEntry>, VaultError> {
+        self.seated().ok_or(VaultError::Sealed)?.list()
+    }
+}
+
+impl SecretSource for VaultSeat {
+    fn secret(&self, secret: &SecretRef) -> Result<SecretBytes, SecretUnavailable> {
+        self.seated()
+            .ok_or(SecretUnavailable::Sealed)?
+            .secret(secret)
+    }
+}

@@ -1,0 +1,255 @@
+//! Owns what was accepted, read and resolved: texts on one side, specifications on the other.
+//!
+//! It does not know what runs. Accepting is the only way from the files in the data folder to the desired state.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::clock::UnixMillis;
+use crate::id::ManifestId;
+use crate::id::NodeId;
+use crate::manifest::Catalog;
+use crate::manifest::choices;
+use crate::manifest::choices::Choices;
+use crate::manifest::error::ManifestErrors;
+use crate::manifest::profile;
+use crate::manifest::profile::Profile;
+use crate::manifest::profile::ProfileName;
+use crate::runtime::process::version::ProcessRunner;
+use crate::service::places::Places;
+use crate::service::ports;
+use crate::service::ports::PortTable;
+use crate::service::programs;
+use crate::service::programs::Programs;
+use crate::service::programs::VersionCache;
+use crate::service::resolve;
+use crate::service::resolve::Inputs;
+use crate::service::resolve::MemoryClass;
+use crate::service::resolve::Resolved;
+use crate::store::StoreError;
+use crate::store::state::Accepted;
+use crate::store::state::StateDb;
+
+/// The name of the operator's file.
+pub(crate) const CHOICES_FILE: &str = "node.toml";
+/// The folder of the operator's own manifests.
+pub(crate) const MANIFESTS_DIR: &str = "manifests";
+
+/// Why texts do not make a desired state. Nothing was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// A manifest, a profile or `node.toml` holds mistakes.
+    #[error("{0}")]
+    Texts(ManifestErrors),
+    /// The texts are well-formed and cannot be brought together.
+    #[error("{}", list(.0))]
+    Resolve(Vec<resolve::ResolveError>),
+    /// A port is taken.
+    #[error(transparent)]
+    Ports(#[from] ports::PortTaken),
+    /// A file of the operator's cannot be read.
+    #[error("{path} could not be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The node's memory cannot be read.
+    #[error("the node's memory could not be read")]
+    Store(#[from] StoreError),
+}
+
+impl From<ManifestErrors> for WorldError {
+    fn from(errors: ManifestErrors) -> Self {
+        Self::Texts(errors)
+    }
+}
+
+fn list(errors: &[resolve::ResolveError]) -> String {
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The texts that make a desired state, word for word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Texts {
+    /// `node.toml`.
+    pub(crate) choices: String,
+    /// Manifests and the profile by file name, the release's and the operator's.
+    pub(crate) manifests: BTreeMap<String, String>,
+}
+
+impl Texts {
+    /// Reads the release's texts and the operator's files. Errors: whatever is wrong with one of them by itself.
+    pub(crate) fn read(data: &Path, name: ProfileName) -> Result<Self, WorldError> {
+        let path = data.join(CHOICES_FILE);
+        let choices = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(WorldError::Read { path, source }),
+        };
+        let catalog = Catalog::load(Some(&data.join(MANIFESTS_DIR)))?;
+        let mut manifests: BTreeMap<String, String> = catalog
+            .iter()
+            .map(|(_, entry)| (entry.file.clone(), entry.text.clone()))
+            .collect();
+        let (file, text) = name.source();
+        manifests.insert(file, text.to_owned());
+        Ok(Self { choices, manifests })
+    }
+
+    /// Takes what was accepted.
+    pub(crate) fn accepted(accepted: &Accepted) -> Self {
+        Self {
+            choices: accepted.choices.clone(),
+            manifests: accepted.manifests.clone(),
+        }
+    }
+
+    /// Makes the next acceptance.
+    pub(crate) fn into_accepted(self, revision: u64, at: UnixMillis) -> Accepted {
+        let release = env!("CARGO_PKG_VERSION").to_owned();
+        Accepted {
+            revision,
+            at,
+            choices: self.choices,
+            manifests: self.manifests,
+            release,
+        }
+    }
+}
+
+/// What does not change while the node runs.
+pub(crate) struct Ground {
+    pub(crate) profile: ProfileName,
+    pub(crate) places: Places,
+    pub(crate) search: Vec<PathBuf>,
+    pub(crate) node_id: NodeId,
+    pub(crate) memory_class: MemoryClass,
+    pub(crate) state: Arc<StateDb>,
+    pub(crate) versions: Mutex<VersionCache>,
+}
+
+/// A desired state with everything it was made of.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) texts: Texts,
+    pub(crate) profile: Profile,
+    pub(crate) catalog: Catalog,
+    pub(crate) choices: Choices,
+    pub(crate) ports: PortTable,
+    pub(crate) programs: Programs,
+    pub(crate) resolved: Resolved,
+}
+
+impl World {
+    /// Brings `texts` together. It starts programs to read their versions: call it where blocking is allowed.
+    pub(crate) fn build(ground: &Ground, texts: Texts) -> Result<Self, WorldError> {
+        let profile_file = ground.profile.file();
+        let profile = match texts.manifests.get(&profile_file) {
+            Some(text) => profile::parse(text, &profile_file)?,
+            None => profile(ground.profile),
+        };
+        let manifests = texts
+            .manifests
+            .iter()
+            .filter(|(file, _)| **file != profile_file);
+        let catalog =
+            Catalog::of_texts(manifests.map(|(file, text)| (file.as_str(), text.as_str())))?;
+        let choices = choices::parse(&texts.choices, CHOICES_FILE)?;
+        let kind = ground.places.kind;
+        let requests = ports::requests(&profile, &choices, &catalog, kind);
+        let mut kept = PortTable::default();
+        for ((service, name), port) in ground.state.ports()? {
+            kept.insert(service, name, port);
+        }
+        let ports = ports::assign(&requests, &kept, profile.next_free_port, &ports::bindable)?;
+        let needed: BTreeSet<ManifestId> = catalog.iter().map(|(id, _)| id.clone()).collect();
+        let programs = {
+            let mut cache = ground
+                .versions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            programs::find(
+                &catalog,
+                &needed,
+                &ground.search,
+                &ProcessRunner,
+                &mut cache,
+            )
+        };
+        let generations = ground.state.generations()?;
+        let inputs = Inputs {
+            profile: &profile,
+            choices: &choices,
+            catalog: &catalog,
+            ports: &ports,
+            generations: &generations,
+            places: &ground.places,
+            programs: &programs,
+            memory_class: ground.memory_class,
+            node_id: ground.node_id.as_str(),
+        };
+        let resolved = resolve::resolve_with_scopes(&inputs).map_err(WorldError::Resolve)?;
+        Ok(Self {
+            texts,
+            profile,
+            catalog,
+            choices,
+            ports,
+            programs,
+            resolved,
+        })
+    }
+
+    /// Returns the operator's storage roots.
+    pub(crate) fn storage_roots(&self) -> impl Iterator<Item = &Path> {
+        self.choices
+            .storage
+            .values()
+            .map(|root| root.path.as_path())
+    }
+
+    /// Writes down the ports that were chosen, for services that came to be installed since.
+    pub(crate) fn keep_ports(&self, ground: &Ground) -> Result<(), StoreError> {
+        ground.state.transaction(|tx| {
+            for (service, name, port) in self.ports.iter() {
+                tx.keep_port(service, name, port)?;
+            }
+            Ok::<(), StoreError>(())
+        })
+    }
+
+    /// Writes the acceptance down with the ports that it chose, all or nothing.
+    pub(crate) fn accept(&self, ground: &Ground, at: UnixMillis) -> Result<u64, StoreError> {
+        let revision = ground
+            .state
+            .accepted()?
+            .map_or(1, |accepted| accepted.revision + 1);
+        let accepted = self.texts.clone().into_accepted(revision, at);
+        ground.state.transaction(|tx| {
+            tx.accept(&accepted)?;
+            for (service, name, port) in self.ports.iter() {
+                tx.keep_port(service, name, port)?;
+            }
+            tx.append_event(
+                None,
+                "accepted",
+                &format!("revision {revision} of the desired state was accepted"),
+                at,
+            )?;
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(revision)
+    }
+}

@@ -1,0 +1,246 @@
+//! Owns what may be typed: every command, its arguments and its help.
+//!
+//! It does not know what a command does.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+
+use super::exit::EXIT_HELP;
+use crate::manifest::profile::ProfileName;
+use crate::runtime::RuntimeKind;
+
+/// Runs your own Bitcoin, Lightning, Nostr and eCash services, and says what they do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flash-node",
+    version,
+    arg_required_else_help = true,
+    after_help = EXIT_HELP,
+    max_term_width = 110
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// The node's data folder [default: the user's data home, flash-node/PROFILE; env: FLASH_NODE_DATA]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// How the log is written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+    /// Logs less: errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Logs more; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A profile, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProfileArg {
+    /// Play money; no Docker, no downloads.
+    Demo,
+    /// The full stack on a private chain.
+    Regtest,
+    /// The full stack on the public test network.
+    Signet,
+    /// Real money.
+    Mainnet,
+}
+
+impl From<ProfileArg> for ProfileName {
+    fn from(profile: ProfileArg) -> Self {
+        match profile {
+            ProfileArg::Demo => Self::Demo,
+            ProfileArg::Regtest => Self::Regtest,
+            ProfileArg::Signet => Self::Signet,
+            ProfileArg::Mainnet => Self::Mainnet,
+        }
+    }
+}
+
+/// A runtime, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RuntimeArg {
+    /// Programs on this machine.
+    Process,
+    /// Containers.
+    Docker,
+}
+
+impl From<RuntimeArg> for RuntimeKind {
+    fn from(runtime: RuntimeArg) -> Self {
+        match runtime {
+            RuntimeArg::Process => Self::Process,
+            RuntimeArg::Docker => Self::Docker,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Starts the node: in the foreground until Ctrl-C, or in the background with --detach.
+    Up(Up),
+    /// Stops every service, then the daemon. Data stay.
+    Down,
+    /// Prints what `apply` would do with node.toml and the manifests as they are now.
+    Plan,
+    /// Accepts node.toml and the manifests as they are now.
+    Apply,
+    /// Shows every service, its signals and its addresses.
+    Status(Status),
+    /// Prints what a service logged.
+    Logs(Logs),
+    /// Checks manifests, profiles and node.toml files; needs no daemon.
+    Check {
+        /// Files, or folders of them.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Changes a setting of a service, in node.toml and at once.
+    Set(Set),
+    /// Leaves a service out. Its data stay until `purge`.
+    Remove {
+        /// The service.
+        service: String,
+    },
+    /// Deletes the data of a removed service, for ever.
+    Purge {
+        /// The service.
+        service: String,
+        /// The service's name again; asked for on a terminal.
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+    },
+    /// Tries a service again that needs you.
+    Retry {
+        /// The service.
+        service: String,
+    },
+    /// Prints the node's history.
+    Events {
+        /// Goes on as more happens.
+        #[arg(short, long)]
+        follow: bool,
+        /// How many of the newest events.
+        #[arg(short = 'n', long, default_value_t = 50, value_name = "N")]
+        tail: u64,
+    },
+    /// Looks at the machine, the data folder and the daemon, and says what is wrong.
+    Doctor,
+    /// Opens the vault with the passphrase, read from the terminal or from standard input.
+    Unlock {
+        /// Reads the recovery key instead.
+        #[arg(long, conflicts_with = "key_file")]
+        recovery_key: bool,
+        /// Uses a key file instead.
+        #[arg(long, value_name = "PATH")]
+        key_file: Option<PathBuf>,
+    },
+    /// The vault's passphrase.
+    #[command(subcommand)]
+    Passphrase(Passphrase),
+    /// Key files, a further way to open the vault.
+    #[command(subcommand)]
+    KeyFile(KeyFile),
+    /// Closes the vault; services go on.
+    Seal,
+    /// Prints the API's description (OpenAPI).
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    /// What the node is for [default: demo, or what the data folder was made for]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) profile: Option<ProfileArg>,
+    /// What runs the services [default: the profile's]
+    #[arg(long, value_enum)]
+    pub(super) runtime: Option<RuntimeArg>,
+    /// Returns once the services are ready; the node goes on in the background.
+    #[arg(long)]
+    pub(super) detach: bool,
+    /// Where the API listens; loopback only [default: 127.0.0.1:4420]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Says that the data folder was moved here on purpose, and that no copy of it runs elsewhere.
+    #[arg(long)]
+    pub(super) moved: bool,
+    /// How long to wait for the services, with --detach.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(super) timeout: u64,
+    /// Is the daemon behind `--detach`.
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(super) background_daemon: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Prints JSON, the same as GET /api/v1/status.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Waits until every service is ready or needs you [default: 300 seconds]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "300")]
+    pub(super) wait: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logs {
+    /// The service.
+    pub(super) service: String,
+    /// How many of the newest lines.
+    #[arg(short = 'n', long, default_value_t = 200, value_name = "N")]
+    pub(super) tail: usize,
+    /// Goes on as more lines arrive.
+    #[arg(short, long)]
+    pub(super) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// What to change.
+    #[arg(value_name = "SERVICE.SETTING")]
+    pub(super) target: String,
+    /// Its new value.
+    #[arg(allow_hyphen_values = true)]
+    pub(super) value: String,
+    /// Only prints what would happen.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Passphrase {
+    /// Sets the passphrase, or changes it. Not on a terminal: the old one and the new one, a line each, on standard input.
+    Change,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyFile {
+    /// Writes a key file. Whoever has the file and the data folder can open the vault.
+    Add {
+        /// Where.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,158 @@
+//! Owns the command line: it reads what was typed, asks the daemon or starts it, prints, and picks the exit code.
+//!
+//! It does not know how a node works: what it needs of one it asks over the unix socket, and what it starts is
+//! handed in by `main.rs` as [`Parts`].
+
+mod args;
+mod check;
+mod client;
+mod detach;
+mod doctor;
+mod exit;
+mod launch;
+mod log;
+mod progress;
+mod render;
+mod screen;
+mod service;
+mod status;
+#[cfg(test)]
+mod tests;
+mod up;
+mod vault;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use self::exit::EXIT_HELP;
+pub use self::exit::Exit;
+pub use self::exit::Failure;
+pub use self::exit::chain;
+pub use self::launch::Ended;
+pub use self::launch::Launch;
+pub use self::launch::Parts;
+pub use self::launch::Stop;
+
+use self::args::Cli;
+use self::args::Command;
+use self::args::Global;
+use self::client::Client;
+use self::screen::Screen;
+use crate::config::ProcessEnvironment;
+use crate::config::Surroundings;
+use crate::node::Reply;
+
+/// Runs the program to its end.
+#[must_use]
+pub fn main(parts: Parts) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, a mistake to standard error; a closed pipe is nobody's concern.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
+        }
+    };
+    let exe = std::env::current_exe().ok();
+    let uid = rustix::process::geteuid().as_raw();
+    let surroundings = Surroundings::read(&ProcessEnvironment, uid, exe.as_deref());
+    let mut context = Context {
+        screen: Screen::process(surroundings.no_color),
+        global: cli.global,
+        surroundings,
+        parts,
+    };
+    match context.run(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            context.screen.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// What every command is given.
+struct Context {
+    screen: Screen,
+    global: Global,
+    surroundings: Surroundings,
+    parts: Parts,
+}
+
+impl Context {
+    fn run(&mut self, command: Command) -> Result<Exit, Failure> {
+        // The daemon uses every core; a command that only asks needs none of its own.
+        let runtime = match &command {
+            Command::Up(_) | Command::Down => tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build(),
+            _ => tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build(),
+        };
+        let runtime = runtime.map_err(|error| {
+            Failure::new(
+                Exit::Config,
+                format!("the system gives no threads or files: {error}"),
+                "raise the limits of this user (`ulimit -a` shows them)",
+            )
+        })?;
+        runtime.block_on(self.carry_out(command))
+    }
+
+    async fn carry_out(&mut self, command: Command) -> Result<Exit, Failure> {
+        match command {
+            Command::Up(up) => up::up(self, &up).await,
+            Command::Down => up::down(self).await,
+            Command::Plan => self.change("/api/v1/plan", None).await,
+            Command::Apply => self.change("/api/v1/apply", None).await,
+            Command::Status(wanted) => status::status(self, &wanted).await,
+            Command::Logs(wanted) => service::logs(self, &wanted).await,
+            Command::Check { paths } => check::check(self, &paths),
+            Command::Set(set) => service::set(self, &set).await,
+            Command::Remove { service } => service::remove(self, &service).await,
+            Command::Purge { service, confirm } => service::purge(self, &service, confirm).await,
+            Command::Retry { service } => service::retry(self, &service).await,
+            Command::Events { follow, tail } => status::events(self, follow, tail).await,
+            Command::Doctor => doctor::doctor(self).await,
+            Command::Unlock {
+                recovery_key,
+                key_file,
+            } => vault::unlock(self, recovery_key, key_file.as_deref()).await,
+            Command::Passphrase(args::Passphrase::Change) => vault::change_passphrase(self).await,
+            Command::KeyFile(args::KeyFile::Add { path }) => vault::add_key_file(self, &path).await,
+            Command::Seal => self.change("/api/v1/vault/seal", None).await,
+            Command::Openapi => {
+                self.screen.print(&crate::http::openapi_document());
+                Ok(Exit::Ok)
+            }
+        }
+    }
+
+    /// Returns the data folder that this command speaks to.
+    fn data(&self) -> Result<PathBuf, Failure> {
+        Ok(self
+            .surroundings
+            .data_for_client(self.global.data.as_deref(), None)?)
+    }
+
+    /// Finds the daemon that this command speaks to.
+    fn client(&self) -> Result<Client, Failure> {
+        Client::find(&self.surroundings, &self.data()?)
+    }
+
+    /// Sends a command and prints its answer.
+    async fn change(&mut self, path: &str, body: Option<Vec<u8>>) -> Result<Exit, Failure> {
+        let reply: Reply = self.client()?.post(path, body).await?;
+        self.print_reply(&reply);
+        Ok(Exit::Ok)
+    }
+
+    fn print_reply(&mut self, reply: &Reply) {
+        for line in reply.text.lines() {
+            self.screen.foreign_line(line);
+        }
+    }
+}

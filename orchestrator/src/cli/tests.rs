@@ -1,0 +1,302 @@
+use std::io::Write;
+
+use clap::CommandFactory;
+use clap::Parser;
+
+use super::args::Cli;
+use super::args::Command;
+use super::check::Kind;
+use super::check::check_file;
+use super::client::Lines;
+use super::client::Sent;
+use super::client::SentReader;
+use super::exit::EXIT_HELP;
+use super::exit::Exit;
+use super::exit::Failure;
+use super::log::RotatingFile;
+use super::progress::Settled;
+use super::progress::line;
+use super::progress::settled;
+use super::render;
+use super::screen::failure_text;
+use super::screen::plain;
+use super::service::advice;
+use crate::http::ErrorBody;
+use crate::node::Event;
+use crate::node::fixture;
+use crate::status::EndpointStatus;
+use crate::status::NodeStatus;
+use crate::status::Signal;
+
+fn parse(words: &str) -> Result<Command, clap::Error> {
+    let words = std::iter::once("flash-node").chain(words.split_whitespace());
+    Cli::try_parse_from(words).map(|cli| cli.command)
+}
+
+#[test]
+fn the_command_line_holds_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn help_shows_every_exit_code() {
+    let help = Cli::command().render_long_help().to_string();
+    assert!(help.contains(EXIT_HELP), "{help}");
+    for code in 0..=255 {
+        let exit = Exit::from_code(code);
+        let listed = EXIT_HELP
+            .lines()
+            .any(|line| line.trim_start().starts_with(&format!("{code} ")));
+        assert_eq!(listed, exit as i32 == code, "{code}");
+    }
+}
+
+#[test]
+fn every_command_of_the_manual_parses() {
+    for words in [
+        "up",
+        "up --profile regtest --runtime process --detach --listen 127.0.0.1:0 --moved",
+        "down",
+        "plan",
+        "apply",
+        "status --json --wait",
+        "status --wait=5",
+        "logs relay -n 5 -f",
+        "check a.toml b.toml",
+        "set relay.name shop --dry-run",
+        "set relay.fee -1",
+        "remove relay",
+        "purge relay --confirm relay",
+        "retry relay",
+        "events -f",
+        "doctor",
+        "unlock",
+        "unlock --recovery-key",
+        "unlock --key-file /media/key",
+        "passphrase change",
+        "key-file add /media/key",
+        "seal",
+        "openapi",
+        "--data /d -vv --log-format json status",
+    ] {
+        assert!(
+            parse(words).is_ok(),
+            "{words}: {}",
+            parse(words).unwrap_err()
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    for words in [
+        "",
+        "status --wait 5",
+        "unlock --recovery-key --key-file k",
+        "up --profile prod",
+        "up --listen here",
+        "check",
+        "shim --dir /d",
+        "-q -v status",
+        "up --detach --background-daemon",
+    ] {
+        assert!(parse(words).is_err(), "{words}");
+    }
+}
+
+fn troubled() -> NodeStatus {
+    let mut status = fixture::status();
+    status.vault.state = "sealed".to_owned();
+    status.vault.text = "it waits for the passphrase".to_owned();
+    let mint = &mut status.services[0];
+    mint.state = "needs_you".to_owned();
+    mint.alive = Signal::new(Some(false), "exited", "it ended 5 times in 10 minutes");
+    mint.ready = Signal::new(None, "sealed", "the vault is sealed");
+    mint.next = Some("flash-node logs mint, then flash-node retry mint".to_owned());
+    status.services[1].endpoints.push(EndpointStatus {
+        name: "page".to_owned(),
+        url: "http://127.0.0.1:4447".to_owned(),
+    });
+    status
+}
+
+#[test]
+fn a_healthy_node_reads_as_a_table() {
+    insta::assert_snapshot!("status_ready", render::status(&fixture::status(), false));
+}
+
+#[test]
+fn a_troubled_node_says_why_and_what_next() {
+    insta::assert_snapshot!("status_troubled", render::status(&troubled(), false));
+}
+
+#[test]
+fn an_empty_node_is_no_error() {
+    let mut status = fixture::status();
+    status.services.clear();
+    status.play_money = false;
+    insta::assert_snapshot!("status_empty", render::status(&status, false));
+}
+
+#[test]
+fn colors_change_nothing_but_colors() {
+    let colored = render::status(&troubled(), true);
+    assert_ne!(colored, render::status(&troubled(), false));
+    assert_eq!(
+        console::strip_ansi_codes(&colored),
+        render::status(&troubled(), false)
+    );
+}
+
+#[test]
+fn addresses_are_aligned() {
+    insta::assert_snapshot!("addresses", render::addresses(&troubled()));
+}
+
+#[test]
+fn text_of_others_cannot_steer_the_terminal() {
+    assert_eq!(plain("a\u{1b}[2Jb\rc\td\u{9b}e"), "a[2Jbc\tde");
+    let mut status = fixture::status();
+    status.services[0].alive = Signal::new(Some(false), "x", "\u{1b}]0;owned\u{7}");
+    assert!(!render::status(&status, false).contains('\u{1b}'));
+}
+
+#[test]
+fn an_event_is_a_line_with_its_time() {
+    let event = Event {
+        cursor: 7,
+        at: 1_709_210_096_000,
+        service: Some("relay".to_owned()),
+        code: "started".to_owned(),
+        text: "it was started".to_owned(),
+    };
+    assert_eq!(
+        render::event(&event),
+        "2024-02-29 12:34:56  relay: it was started (started)"
+    );
+    assert_eq!(render::utc(0), "1970-01-01 00:00:00");
+    assert_eq!(render::utc(951_868_800_000), "2000-03-01 00:00:00");
+    assert_eq!(render::utc(4_102_444_799_000), "2099-12-31 23:59:59");
+}
+
+#[test]
+fn waiting_ends_when_all_serve_or_somebody_waits_for_the_operator() {
+    let mut status = fixture::status();
+    assert_eq!(settled(&status), Settled::Ready);
+    status.services[0].ready = Signal::new(Some(false), "starting", "it starts");
+    assert_eq!(settled(&status), Settled::NotYet);
+    status.services[0].state = "needs_you".to_owned();
+    assert_eq!(settled(&status), Settled::NeedsYou(vec!["mint".to_owned()]));
+    // As long as another still starts, it is not over.
+    status.services[1].ready = Signal::new(None, "unknown", "not asked yet");
+    assert_eq!(settled(&status), Settled::NotYet);
+    status.services[1].ready = Signal::new(None, "not_applicable", "nothing to serve");
+    assert_eq!(settled(&status), Settled::NeedsYou(vec!["mint".to_owned()]));
+    let mut sealed = fixture::status();
+    sealed.vault.state = "sealed".to_owned();
+    sealed.services[0].state = "absent".to_owned();
+    sealed.services[0].ready = Signal::new(Some(false), "sealed", "it waits for the vault");
+    assert_eq!(settled(&sealed), Settled::NeedsYou(vec!["mint".to_owned()]));
+}
+
+#[test]
+fn a_progress_line_shows_the_signal_that_holds_things_up() {
+    let mut service = fixture::service("electrs", "electrum", "tcp://127.0.0.1:1");
+    service.state = "backing_off".to_owned();
+    service.alive = Signal::new(Some(false), "exited", "it ended with code 1");
+    assert_eq!(line(&service), "electrs: backing off, it ended with code 1");
+    service.state = "running".to_owned();
+    service.alive = Signal::new(Some(true), "alive", "it runs");
+    service.ready = Signal::new(Some(false), "syncing", "block 5 of 9");
+    assert_eq!(line(&service), "electrs: running, block 5 of 9");
+}
+
+#[test]
+fn a_failure_prints_what_happened_and_what_next() {
+    let failure = Failure::new(Exit::Failed, "first\nsecond \u{1b}[1m", "do this");
+    assert_eq!(
+        failure_text(&failure),
+        "error: first\n       second [1m\nnext: do this\n"
+    );
+}
+
+#[test]
+fn codes_of_the_api_become_exit_codes() {
+    for (code, exit) in [
+        ("vault_sealed", Exit::Sealed),
+        ("bad_manifest", Exit::BadData),
+        ("wrong_passphrase", Exit::Refused),
+        ("internal", Exit::Internal),
+        ("unknown_service", Exit::Failed),
+    ] {
+        let failure = Failure::from(ErrorBody {
+            code: code.to_owned(),
+            message: "m".to_owned(),
+            hint: "h".to_owned(),
+        });
+        assert_eq!((failure.exit, failure.next.as_str()), (exit, "h"), "{code}");
+    }
+}
+
+#[test]
+fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
+    let known = ["bitcoind", "mint", "relay"].map(str::to_owned);
+    assert_eq!(advice("rely", &known), "did you mean `relay`?");
+    assert_eq!(advice("bitcoin", &known), "did you mean `bitcoind`?");
+    assert_eq!(
+        advice("zzz", &known),
+        "its services are: bitcoind, mint, relay"
+    );
+    assert_eq!(advice("x", &[]), "this node has no services");
+}
+
+#[test]
+fn lines_and_events_are_found_however_the_pieces_fall() {
+    let text = "event: event\nid: 4\ndata: {\"a\":1}\n\n: keep alive\n\nevent: status\r\ndata: x\r\n\r\nrest";
+    for size in 1..text.len() {
+        let (mut lines, mut reader, mut sent) =
+            (Lines::default(), SentReader::default(), Vec::new());
+        for piece in text.as_bytes().chunks(size) {
+            for line in lines.push(piece) {
+                sent.extend(reader.line(&line));
+            }
+        }
+        let expected = [("event", "{\"a\":1}"), ("status", "x")].map(|(kind, data)| Sent {
+            kind: kind.to_owned(),
+            data: data.to_owned(),
+        });
+        assert_eq!(sent, expected, "pieces of {size}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_file_is_placed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("node.toml");
+    std::fs::write(&file, "[services.relay]\nsettings = {}\ncolour = 1\n").unwrap();
+    let mistakes = check_file(&file).unwrap_err();
+    assert!(mistakes.contains("node.toml:3:1: "), "{mistakes}");
+    assert!(mistakes.contains("colour"), "{mistakes}");
+    std::fs::write(&file, "[services.relay]\nenabled = false\n").unwrap();
+    assert_eq!(check_file(&file).unwrap().kind, Kind::Choices);
+    std::fs::write(&file, "manifest = 1\nid = \"x\"\n").unwrap();
+    assert!(check_file(&file).is_err());
+}
+
+#[test]
+fn a_log_that_grew_too_large_is_put_aside_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flash-node.log");
+    let mut log = RotatingFile::open_with_limit(&path, 10).unwrap();
+    for line in ["one one one\n", "two two two\n", "three\n"] {
+        log.write_all(line.as_bytes()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+    let older = std::fs::read_to_string(folder.path().join("flash-node.log.1")).unwrap();
+    assert_eq!(older, "two two two\n");
+    // A restart goes on where the file ends.
+    let mut log = RotatingFile::open_with_limit(&path, 10).unwrap();
+    log.write_all(b"four four\n").unwrap();
+    log.write_all(b"five\n").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "five\n");
+}

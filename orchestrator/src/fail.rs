@@ -1,0 +1,117 @@
+//! Owns failpoints: named places where a test may kill the process, as a power cut would.
+//!
+//! It does not know what happens there. Without the feature `test-util` nothing of it is compiled in.
+
+/// Every failpoint. Whoever adds a call of [`point`] adds its name here, so that kill tests can loop over all.
+pub const POINTS: &[&str] = &[
+    "state.before_commit",
+    "state.after_commit",
+    "migrate.copied",
+    "migrate.before_commit",
+    "migrate.after_commit",
+    "folder.identity_written",
+    "vault.create.database_built",
+    "vault.create.self_key_written",
+    "vault.create.slots_written",
+    "vault.slots.before_previous",
+    "vault.slots.before_rename",
+    "vault.passphrase.slots_written",
+    "vault.passphrase.self_key_removed",
+    "vault.key_file.file_written",
+    "vault.key_file.slots_written",
+    "vault.secret.before_commit",
+    "vault.secret.after_commit",
+    "start.begin",
+    "start.intended",
+    "start.filled",
+    "start.prepared",
+    "start.ensured",
+    "start.noted",
+    "supervise.begin",
+    "supervise.ensured",
+    "stop.begin",
+    "stop.intended",
+    "stop.asked",
+    "stop.noted",
+    "kill.begin",
+    "kill.killed",
+    "clean.begin",
+    "clean.intended",
+    "clean.cleaned",
+    "clean.noted",
+    "observe.begin",
+    "observe.noted",
+    "secret.made",
+    "secret.promised",
+    "capture.stored",
+    "capture.promised",
+];
+
+/// Kills the process here, where the environment asks for it: `FLASH_FAILPOINT=name`, or `name:N` for the Nth
+/// time. Panics where `name` is not in [`POINTS`].
+#[cfg(any(test, feature = "test-util"))]
+pub fn point(name: &'static str) {
+    armed::hit(name);
+}
+
+/// Compiled to nothing.
+#[cfg(not(any(test, feature = "test-util")))]
+#[inline(always)]
+pub fn point(_name: &'static str) {}
+
+#[cfg(any(test, feature = "test-util"))]
+mod armed {
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering;
+
+    use super::POINTS;
+
+    /// The failpoint that the environment asked for.
+    #[derive(Debug, PartialEq, Eq)]
+    pub(super) struct Armed {
+        pub(super) name: String,
+        pub(super) at: u64,
+    }
+
+    pub(super) fn parse(text: &str) -> Armed {
+        let (name, at) = match text.split_once(':') {
+            Some((name, at)) => (name, at.parse().expect("FLASH_FAILPOINT is name or name:N")),
+            None => (text, 1),
+        };
+        assert!(POINTS.contains(&name), "unknown failpoint `{name}`");
+        Armed {
+            name: name.to_owned(),
+            at,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a kill test arms the process from outside; release builds hold none of this"
+    )]
+    fn read() -> Option<Armed> {
+        std::env::var("FLASH_FAILPOINT")
+            .ok()
+            .map(|text| parse(&text))
+    }
+
+    pub(super) fn hit(name: &'static str) {
+        static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+        static HITS: AtomicU64 = AtomicU64::new(0);
+        assert!(POINTS.contains(&name), "unknown failpoint `{name}`");
+        let Some(armed) = ARMED.get_or_init(read) else {
+            return;
+        };
+        if armed.name == name && HITS.fetch_add(1, Ordering::SeqCst) + 1 == armed.at {
+            let killed = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
+            panic!("the process outlived its own kill: {killed:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,374 @@
+//! Owns the changes that only the operating system's owner of the node may ask for, over the unix socket.
+//!
+//! Each handler reads its request, makes one [`Command`] and hands on the answer. Secrets are wrapped while the
+//! body is parsed; the body's own buffer is wiped. It does not know what a command does.
+
+#![allow(
+    unused_qualifications,
+    reason = "utoipa's macros write out the path of each type"
+)]
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::FromRequest;
+use axum::extract::Path;
+use axum::extract::Request;
+use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::http::StatusCode;
+use axum::http::header;
+use base64::Engine;
+use futures::StreamExt;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::DeserializeOwned;
+use serde::de::Visitor;
+use utoipa::PartialSchema;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::error::ApiError;
+use super::error::ErrorBody;
+use super::guard::BODY_LIMIT;
+use super::read;
+use super::router::Face;
+use crate::id::Name;
+use crate::id::ServiceId;
+use crate::node::Command;
+use crate::node::Reply;
+use crate::node::Unlock;
+use crate::secret::SecretBytes;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Answer = Result<Json<Reply>, ApiError>;
+type ServicePath = Result<Path<String>, PathRejection>;
+
+/// Prints what `apply` would do.
+#[utoipa::path(post, path = "/api/v1/plan", tag = "local-only", responses(
+    (status = 200, description = "The plan, as text", body = Reply),
+    (status = 422, description = "A file holds a mistake", body = ErrorBody)))]
+pub(super) async fn plan(State(face): State<Face>) -> Answer {
+    carry_out(&face, Command::Plan).await
+}
+
+/// Accepts the files as the desired state.
+#[utoipa::path(post, path = "/api/v1/apply", tag = "local-only", responses(
+    (status = 200, description = "What is done now", body = Reply),
+    (status = 422, description = "A file holds a mistake", body = ErrorBody)))]
+pub(super) async fn apply(State(face): State<Face>) -> Answer {
+    carry_out(&face, Command::Apply).await
+}
+
+/// A new value of a setting.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetBody {
+    /// The value as typed; the setting's type decides how it is read.
+    value: String,
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Writes one setting and accepts it.
+#[utoipa::path(post, path = "/api/v1/services/{id}/settings/{name}", tag = "local-only",
+    params(("id" = String, Path, description = "The service"), ("name" = String, Path, description = "The setting")),
+    request_body = SetBody,
+    responses(
+        (status = 200, description = "What is done now", body = Reply),
+        (status = 404, description = "There is no such service or setting", body = ErrorBody),
+        (status = 422, description = "The value is not allowed", body = ErrorBody)))]
+pub(super) async fn set(
+    State(face): State<Face>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    Form(body): Form<SetBody>,
+) -> Answer {
+    let Path((id, name)) = path.map_err(|_| read::unknown_path())?;
+    let service = service(&face, Ok(Path(id)))?;
+    let setting = Name::new(name).map_err(|error| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "unknown_setting",
+            error.to_string(),
+            "`flash-node plan` and the manifest name every setting",
+        )
+    })?;
+    let command = Command::Set {
+        service,
+        setting,
+        value: body.value,
+        dry_run: body.dry_run,
+    };
+    carry_out(&face, command).await
+}
+
+/// Leaves a service out; its data stay.
+#[utoipa::path(post, path = "/api/v1/services/{id}/remove", tag = "local-only",
+    params(("id" = String, Path, description = "The service")),
+    responses((status = 200, description = "What is done now", body = Reply),
+        (status = 404, description = "There is no such service", body = ErrorBody)))]
+pub(super) async fn remove(State(face): State<Face>, id: ServicePath) -> Answer {
+    let service = service(&face, id)?;
+    carry_out(&face, Command::Remove { service }).await
+}
+
+/// The name of a service, typed again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PurgeBody {
+    /// The name.
+    confirm: String,
+}
+
+/// Deletes the data of a removed service.
+#[utoipa::path(post, path = "/api/v1/services/{id}/purge", tag = "local-only",
+    params(("id" = String, Path, description = "The service")), request_body = PurgeBody,
+    responses((status = 200, description = "What was deleted", body = Reply),
+        (status = 403, description = "The name typed again is another", body = ErrorBody),
+        (status = 404, description = "There is no such service", body = ErrorBody)))]
+pub(super) async fn purge(
+    State(face): State<Face>,
+    id: ServicePath,
+    Form(body): Form<PurgeBody>,
+) -> Answer {
+    let service = service(&face, id)?;
+    if body.confirm != service.as_str() {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "confirm_mismatch",
+            format!(
+                "`{}` is not the name of {service}; nothing was deleted",
+                body.confirm
+            ),
+            "type the service's name again, exactly",
+        ));
+    }
+    let confirm = body.confirm;
+    carry_out(&face, Command::Purge { service, confirm }).await
+}
+
+/// Tries a service again that needs the operator.
+#[utoipa::path(post, path = "/api/v1/services/{id}/retry", tag = "local-only",
+    params(("id" = String, Path, description = "The service")),
+    responses((status = 200, description = "What is done now", body = Reply),
+        (status = 404, description = "There is no such service", body = ErrorBody)))]
+pub(super) async fn retry(State(face): State<Face>, id: ServicePath) -> Answer {
+    let service = service(&face, id)?;
+    carry_out(&face, Command::Retry { service }).await
+}
+
+/// Stops every service, then the daemon.
+#[utoipa::path(post, path = "/api/v1/down", tag = "local-only", responses(
+    (status = 200, description = "What is done now", body = Reply)))]
+pub(super) async fn down(State(face): State<Face>) -> Answer {
+    carry_out(&face, Command::Down).await
+}
+
+/// A way to open the vault.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UnlockBody {
+    /// The passphrase.
+    Passphrase(SecretText),
+    /// The recovery key, as printed.
+    RecoveryKey(SecretText),
+    /// The content of a key file, in base64.
+    KeyFile(SecretText),
+}
+
+impl UnlockBody {
+    fn open(self) -> Result<Unlock, ApiError> {
+        Ok(match self {
+            Self::Passphrase(text) => Unlock::Passphrase(text.0),
+            Self::RecoveryKey(text) => Unlock::RecoveryKey(text.0),
+            Self::KeyFile(text) => Unlock::KeyFile(SecretBytes::new(
+                base64::engine::general_purpose::STANDARD
+                    .decode(text.0.expose())
+                    .map_err(|_| {
+                        ApiError::bad_request(
+                            "the key file's content is not base64",
+                            "use `flash-node unlock --key-file PATH`",
+                        )
+                    })?,
+            )),
+        })
+    }
+}
+
+/// Opens the vault.
+#[utoipa::path(post, path = "/api/v1/vault/unlock", tag = "local-only", request_body = UnlockBody,
+    responses((status = 200, description = "The vault is open", body = Reply),
+        (status = 403, description = "It did not open with this", body = ErrorBody),
+        (status = 429, description = "Too many attempts", body = ErrorBody)))]
+pub(super) async fn unlock(State(face): State<Face>, Form(body): Form<UnlockBody>) -> Answer {
+    let with = body.open()?;
+    carry_out(&face, Command::Unlock { with }).await
+}
+
+/// Closes the vault; services go on.
+#[utoipa::path(post, path = "/api/v1/vault/seal", tag = "local-only", responses(
+    (status = 200, description = "The vault is closed", body = Reply)))]
+pub(super) async fn seal(State(face): State<Face>) -> Answer {
+    carry_out(&face, Command::Seal).await
+}
+
+/// A new passphrase.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PassphraseBody {
+    /// How the vault opens today; nothing where no passphrase was set.
+    current: Option<UnlockBody>,
+    /// The new passphrase.
+    new: SecretText,
+}
+
+/// Sets or changes the passphrase.
+#[utoipa::path(post, path = "/api/v1/vault/passphrase", tag = "local-only", request_body = PassphraseBody,
+    responses((status = 200, description = "It is changed; the text may hold a recovery key to write down", body = Reply),
+        (status = 403, description = "The vault did not open with this", body = ErrorBody),
+        (status = 422, description = "The new passphrase is too weak", body = ErrorBody)))]
+pub(super) async fn change_passphrase(
+    State(face): State<Face>,
+    Form(body): Form<PassphraseBody>,
+) -> Answer {
+    let with = body.current.map(UnlockBody::open).transpose()?;
+    let new = body.new.0;
+    carry_out(&face, Command::ChangePassphrase { with, new }).await
+}
+
+/// Where a key file is written.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyFileBody {
+    /// Its absolute path.
+    #[schema(value_type = String)]
+    path: PathBuf,
+}
+
+/// Writes a key file as a further way to open the vault.
+#[utoipa::path(post, path = "/api/v1/vault/key-file", tag = "local-only", request_body = KeyFileBody,
+    responses((status = 200, description = "It is written", body = Reply),
+        (status = 422, description = "It cannot be written there", body = ErrorBody)))]
+pub(super) async fn add_key_file(
+    State(face): State<Face>,
+    Form(body): Form<KeyFileBody>,
+) -> Answer {
+    if !body.path.is_absolute() {
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_path",
+            format!("{} is not an absolute path", body.path.display()),
+            "name the key file from the root on",
+        ));
+    }
+    carry_out(&face, Command::AddKeyFile { path: body.path }).await
+}
+
+async fn carry_out(face: &Face, command: Command) -> Answer {
+    Ok(Json(face.node.command(command).await?))
+}
+
+/// Reads a service's name. A name that no service can have is as unknown as one that none has.
+pub(super) fn service(face: &Face, id: ServicePath) -> Result<ServiceId, ApiError> {
+    let Path(id) = id.map_err(|_| read::unknown_path())?;
+    ServiceId::new(id.clone()).map_err(|_| {
+        let status = face.status();
+        let known: Vec<String> = status.services.into_iter().map(|each| each.id).collect();
+        read::unknown_service(&id, &known)
+    })
+}
+
+/// A secret in a body: wrapped while it is parsed, never printed.
+pub(super) struct SecretText(SecretBytes);
+
+impl PartialSchema for SecretText {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        String::schema()
+    }
+}
+
+impl ToSchema for SecretText {}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Wrap;
+        impl Visitor<'_> for Wrap {
+            type Value = SecretText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret as text")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<SecretText, E> {
+                Ok(SecretText(SecretBytes::new(text.as_bytes().to_vec())))
+            }
+            fn visit_string<E>(self, text: String) -> Result<SecretText, E> {
+                Ok(SecretText(SecretBytes::from(text)))
+            }
+        }
+        deserializer.deserialize_str(Wrap)
+    }
+}
+
+/// A JSON body, bounded in size and time; its buffer is wiped, and what it holds is never repeated in an error.
+pub(super) struct Form<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let json = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.split(';').next().map(str::trim) == Some("application/json"));
+        if !json {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "the body is not announced as JSON",
+                "send it with content-type: application/json",
+            ));
+        }
+        let body = tokio::time::timeout(BODY_TIMEOUT, collect(request.into_body()))
+            .await
+            .map_err(|_| {
+                ApiError::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "body_timeout",
+                    "the body did not arrive in time",
+                    "send it at once",
+                )
+            })??;
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            // serde's message could repeat a secret; its position cannot.
+            ApiError::bad_request(
+                format!(
+                    "the body is not what this path takes (line {}, column {})",
+                    error.line(),
+                    error.column()
+                ),
+                "/api/v1/openapi.json describes every body",
+            )
+        })
+    }
+}
+
+async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    // The whole room is taken at once: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_LIMIT));
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk
+            .map_err(|_| ApiError::bad_request("the body broke off", "send the request again"))?;
+        if bytes.len() + chunk.len() > BODY_LIMIT {
+            return Err(ApiError::too_large(BODY_LIMIT));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}

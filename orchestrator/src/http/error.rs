@@ -1,0 +1,125 @@
+//! Owns the one error shape of the API and the HTTP status behind each code.
+//!
+//! It does not know what a code means to a person at a terminal (`cli::exit`).
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use serde::Deserialize;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::node::Refusal;
+
+/// The one shape of every error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// The machine code, `snake_case`.
+    pub code: String,
+    /// What was refused and why.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// An answer that is an error.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+impl ApiError {
+    /// Builds an error from its parts.
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            body: ErrorBody {
+                code: code.to_owned(),
+                message: message.into(),
+                hint: hint.into(),
+            },
+        }
+    }
+
+    /// Says that something inside failed, and nothing more; the cause belongs into the log.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the node failed to answer",
+            "look into the log of flash-node for the cause",
+        )
+    }
+
+    /// Says that the request itself is wrong.
+    pub(crate) fn bad_request(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message, hint)
+    }
+
+    /// Says that the body is larger than any that the API takes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the request is larger than {limit} bytes"),
+            "send a smaller request",
+        )
+    }
+
+    /// Returns the body as it goes into a stream.
+    pub(crate) fn into_body(self) -> ErrorBody {
+        self.body
+    }
+}
+
+/// Returns the HTTP status of a refusal's code. A code that is not listed is a conflict with how things stand.
+fn status_of(code: &str) -> StatusCode {
+    match code {
+        "unknown_service" | "unknown_setting" | "not_found" => StatusCode::NOT_FOUND,
+        "wrong_passphrase" | "wrong_recovery_key" | "wrong_key_file" | "confirm_mismatch"
+        | "not_allowed" => StatusCode::FORBIDDEN,
+        "bad_manifest" | "bad_choices" | "bad_value" | "weak_passphrase" | "bad_path" => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        "vault_sealed" => StatusCode::LOCKED,
+        "too_many_attempts" => StatusCode::TOO_MANY_REQUESTS,
+        "stopping" | "not_ready" => StatusCode::SERVICE_UNAVAILABLE,
+        "internal" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let status = status_of(&refusal.code);
+        if status.is_server_error() && refusal.code == "internal" {
+            tracing::error!(
+                code = refusal.code,
+                "a request failed inside: {}",
+                refusal.message
+            );
+            return Self::internal();
+        }
+        Self {
+            status,
+            body: ErrorBody {
+                code: refusal.code,
+                message: refusal.message,
+                hint: refusal.hint,
+            },
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body)).into_response()
+    }
+}

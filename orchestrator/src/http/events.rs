@@ -1,0 +1,225 @@
+//! Owns the live stream: the node's events and its status, as server-sent events.
+//!
+//! Events carry their cursor as id, so a reader that was away resumes without loss; where the history no longer
+//! reaches back far enough, a `gap` says so. It does not know where events are kept.
+
+#![allow(
+    unused_qualifications,
+    reason = "utoipa's macros write out the path of each type"
+)]
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Query;
+use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::http::HeaderMap;
+use axum::response::Sse;
+use axum::response::sse;
+use futures::Stream;
+use futures::stream;
+use serde::Deserialize;
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use super::error::ErrorBody;
+use super::router::Face;
+use crate::node::Event;
+use crate::node::Node;
+use crate::status::NodeStatus;
+
+/// How many events are read at once.
+const PAGE: usize = 256;
+/// How often an idle stream says that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// From where, and how long, a reader wants events.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// The cursor of the last event that the reader has. `Last-Event-ID` says the same and wins.
+    after: Option<u64>,
+    /// How many of the newest events to begin with, where no cursor is named.
+    tail: Option<u64>,
+    /// `false` ends the stream at the newest event; it then carries no status.
+    follow: Option<bool>,
+}
+
+/// Says that events between two cursors are not kept any more.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(super) struct Gap {
+    /// The cursor from which the reader wanted to go on.
+    pub(super) after: u64,
+    /// The first event that follows.
+    pub(super) first: u64,
+}
+
+/// Streams events (`event: event`, with the cursor as id) and each new status (`event: status`, without an id).
+///
+/// `event: gap` says that events are missing, `event: error` ends the stream with the one error shape.
+#[utoipa::path(get, path = "/api/v1/events", tag = "read",
+    params(Wanted, ("Last-Event-ID" = Option<u64>, Header, description = "The cursor of the last event that the reader has")),
+    responses(
+        (status = 200, description = "Server-sent events: event (Event), status (NodeStatus), gap (Gap), error (ErrorBody)",
+            content_type = "text/event-stream", body = Event),
+        (status = 400, description = "The cursor is not a number", body = ErrorBody),
+        (status = 503, description = "Too many streams are open", body = ErrorBody),
+    ))]
+pub(super) async fn events(
+    State(face): State<Face>,
+    headers: HeaderMap,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
+    let Query(wanted) = wanted.map_err(|_| bad_cursor())?;
+    let last = match headers.get("last-event-id") {
+        None => None,
+        Some(last) => Some(
+            last.to_str()
+                .ok()
+                .and_then(|last| last.trim().parse().ok())
+                .ok_or_else(bad_cursor)?,
+        ),
+    };
+    let place = face.stream_place()?;
+    let reader = Reader::new(&face, place, last.or(wanted.after), &wanted);
+    let items = stream::unfold(reader, |mut reader| async move {
+        let item = reader.next().await?;
+        Some((Ok(item), reader))
+    });
+    Ok(Sse::new(items).keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn bad_cursor() -> ApiError {
+    ApiError::bad_request(
+        "the cursor of the event stream is not a number",
+        "send the id of the last event that was read, or nothing",
+    )
+}
+
+/// One reader's place in the history.
+struct Reader {
+    node: Arc<dyn Node>,
+    token: CancellationToken,
+    status: watch::Receiver<NodeStatus>,
+    moved: watch::Receiver<u64>,
+    cursor: u64,
+    /// Whether the history may hold events that were not read.
+    behind: bool,
+    follow: bool,
+    ended: bool,
+    ready: VecDeque<sse::Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    fn new(face: &Face, place: OwnedSemaphorePermit, after: Option<u64>, wanted: &Wanted) -> Self {
+        let mut status = face.node.status();
+        let moved = face.node.events_watch();
+        let newest = *moved.borrow();
+        let mut ready = VecDeque::new();
+        let cursor = match after {
+            // The history was replaced by a younger one: begin at its start, and say so.
+            Some(after) if after > newest => {
+                ready.push_back(event("gap", &Gap { after, first: 0 }));
+                0
+            }
+            Some(after) => after,
+            None => newest.saturating_sub(wanted.tail.unwrap_or(0)),
+        };
+        let follow = wanted.follow.unwrap_or(true);
+        if follow {
+            ready.push_back(event("status", &*status.borrow_and_update()));
+        }
+        Self {
+            node: Arc::clone(&face.node),
+            token: face.token.clone(),
+            status,
+            moved,
+            cursor,
+            behind: true,
+            follow,
+            ended: false,
+            ready,
+            _place: place,
+        }
+    }
+
+    async fn next(&mut self) -> Option<sse::Event> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
+            if self.ended {
+                return None;
+            }
+            if self.behind {
+                self.read().await;
+            } else if self.follow {
+                self.wait().await;
+            } else {
+                self.ended = true;
+            }
+        }
+    }
+
+    /// Reads the next page of the history.
+    async fn read(&mut self) {
+        // Marked as seen before the read: an event that arrives during it wakes the next wait.
+        self.moved.mark_unchanged();
+        match self.node.events(self.cursor, PAGE).await {
+            Err(refusal) => {
+                let body = ApiError::from(refusal).into_body();
+                self.ready.push_back(event("error", &body));
+                self.ended = true;
+            }
+            Ok(page) => {
+                self.behind = page.len() >= PAGE;
+                for item in page {
+                    self.take(&item);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, item: &Event) {
+        if item.cursor > self.cursor + 1 {
+            let gap = Gap {
+                after: self.cursor,
+                first: item.cursor,
+            };
+            self.ready.push_back(event("gap", &gap));
+        }
+        self.cursor = item.cursor;
+        self.ready
+            .push_back(event("event", item).id(item.cursor.to_string()));
+    }
+
+    /// Waits for something new. Every branch only waits for a signal and may be dropped at any time.
+    async fn wait(&mut self) {
+        tokio::select! {
+            () = self.token.cancelled() => self.ended = true,
+            moved = self.moved.changed() => {
+                self.behind = true;
+                self.ended = moved.is_err();
+            }
+            changed = self.status.changed() => {
+                self.ended = changed.is_err();
+                self.ready.push_back(event("status", &*self.status.borrow_and_update()));
+            }
+        }
+    }
+}
+
+fn event<T: Serialize>(name: &str, data: &T) -> sse::Event {
+    let text = serde_json::to_string(data).expect("our own types are JSON");
+    sse::Event::default().event(name).data(text)
+}

@@ -1,0 +1,171 @@
+//! Owns what every request must pass before a handler sees it, and what every answer carries.
+//!
+//! A page in a browser can send requests to loopback: a forged `Host` (DNS rebinding), a foreign `Origin` and
+//! cross-site fetch metadata are refused from the first day. It does not know any route.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::HeaderName;
+use axum::http::HeaderValue;
+use axum::http::Method;
+use axum::http::StatusCode;
+use axum::http::Uri;
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use futures::FutureExt;
+
+use super::error::ApiError;
+
+/// The largest request body that the API takes. Units: bytes.
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+/// The names under which the TCP listener may be addressed.
+#[derive(Debug)]
+pub(crate) struct Names(Vec<String>);
+
+impl Names {
+    /// Lists the names of a loopback listener: by number, by `localhost`, and by the address it is bound to.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        let port = address.port();
+        let mut hosts = vec![
+            "127.0.0.1".to_owned(),
+            "localhost".to_owned(),
+            "[::1]".to_owned(),
+        ];
+        let bound = match address {
+            SocketAddr::V4(v4) => v4.ip().to_string(),
+            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        };
+        if !hosts.contains(&bound) {
+            hosts.push(bound);
+        }
+        let mut names: Vec<String> = hosts.iter().map(|host| format!("{host}:{port}")).collect();
+        // Port 80 is the one that clients leave out.
+        if port == 80 {
+            names.extend(hosts);
+        }
+        Self(names)
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Says why a request is not one of ours; nothing where it may pass.
+pub(crate) fn refuse(names: &Names, uri: &Uri, headers: &HeaderMap) -> Option<ApiError> {
+    let hosts: Vec<_> = headers.get_all(header::HOST).iter().collect();
+    let host_holds = match hosts.as_slice() {
+        [host] => host.to_str().is_ok_and(|host| names.holds(host)),
+        _ => false,
+    };
+    let authority_holds = uri
+        .authority()
+        .is_none_or(|authority| names.holds(authority.as_str()));
+    if !host_holds || !authority_holds {
+        return Some(forbidden(
+            "host",
+            "the request names a host that is not this node",
+        ));
+    }
+    let origins_hold = headers.get_all(header::ORIGIN).iter().all(|origin| {
+        origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.strip_prefix("http://"))
+            .is_some_and(|origin| names.holds(origin))
+    });
+    if !origins_hold {
+        return Some(forbidden(
+            "origin",
+            "the request comes from a page of another origin",
+        ));
+    }
+    let sites_hold = headers
+        .get_all("sec-fetch-site")
+        .iter()
+        .all(|site| matches!(site.as_bytes(), b"none" | b"same-origin"));
+    if !sites_hold {
+        return Some(forbidden(
+            "cross_site",
+            "the request was caused by a page of another site",
+        ));
+    }
+    None
+}
+
+fn forbidden(code: &str, message: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        code,
+        message,
+        "open the address that `flash-node status` prints, on the machine of the node",
+    )
+}
+
+/// Refuses what a foreign page could have sent, and every change: over TCP the node is only read.
+pub(crate) async fn tcp(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
+    if let Some(error) = refuse(&names, request.uri(), request.headers()) {
+        return error.into_response();
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let error = ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "read_only",
+            "nothing can be changed over TCP until the node has accounts",
+            "use the flash-node command line; it speaks over the owner's unix socket",
+        );
+        return ([(header::ALLOW, "GET, HEAD")], error).into_response();
+    }
+    next.run(request).await
+}
+
+/// Bounds the body, turns a panic into a plain 500, and adds the headers that every answer carries.
+pub(crate) async fn every(request: Request, next: Next) -> Response {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    let too_large =
+        announced.is_some_and(|length| usize::try_from(length).map_or(true, |l| l > BODY_LIMIT));
+    let mut response = if too_large {
+        ApiError::too_large(BODY_LIMIT).into_response()
+    } else {
+        match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => {
+                tracing::error!("a request handler panicked");
+                ApiError::internal().into_response()
+            }
+        }
+    };
+    let headers = response.headers_mut();
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    for (name, value) in FIXED {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    response
+}
+
+const FIXED: [(&str, &str); 5] = [
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("x-frame-options", "DENY"),
+];

@@ -1,0 +1,28 @@
+//! Owns the node's HTTP face: a read-only TCP listener on loopback and the owner's unix socket.
+//!
+//! It does not know who answers ([`Node`](crate::node::Node) does), nor how a person reads it (`cli`).
+//! Every request passes `guard` before it reaches a handler; every error has the one shape of [`ErrorBody`].
+
+mod control;
+mod error;
+mod events;
+mod guard;
+mod index;
+mod logs;
+mod metrics;
+mod openapi;
+mod read;
+mod router;
+mod server;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use error::ErrorBody;
+pub use openapi::document as openapi_document;
+pub use server::serve_tcp;
+pub use server::serve_unix;
+pub use socket::BindError;
+pub use socket::ControlSocket;
+pub use socket::bind_tcp;
+pub use socket::bind_unix;

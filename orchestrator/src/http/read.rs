@@ -1,0 +1,108 @@
+//! Owns the questions about the node that need no right beyond reading.
+//!
+//! It does not know how a status comes about; it hands on what [`Node`](crate::node::Node) publishes.
+
+#![allow(
+    unused_qualifications,
+    reason = "utoipa's macros write out the path of each type"
+)]
+
+use axum::Json;
+use axum::extract::Path;
+use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use super::error::ApiError;
+use super::error::ErrorBody;
+use super::router::Face;
+use crate::status::NodeStatus;
+use crate::status::ServiceStatus;
+
+/// Returns the whole status, the same as `flash-node status --json`.
+#[utoipa::path(get, path = "/api/v1/status", tag = "read", responses(
+    (status = 200, description = "The status of the node and of every service", body = NodeStatus),
+    (status = 403, description = "Host, Origin or Sec-Fetch-Site is not this node's", body = ErrorBody),
+))]
+pub(super) async fn status(State(face): State<Face>) -> Json<NodeStatus> {
+    Json(face.status())
+}
+
+/// Lists the services, sorted by id.
+#[utoipa::path(get, path = "/api/v1/services", tag = "read", responses(
+    (status = 200, description = "Every service", body = Vec<ServiceStatus>),
+))]
+pub(super) async fn services(State(face): State<Face>) -> Json<Vec<ServiceStatus>> {
+    Json(face.status().services)
+}
+
+/// Returns one service.
+#[utoipa::path(get, path = "/api/v1/services/{id}", tag = "read",
+    params(("id" = String, Path, description = "The service")),
+    responses(
+        (status = 200, description = "The service", body = ServiceStatus),
+        (status = 404, description = "There is no such service", body = ErrorBody),
+    ))]
+pub(super) async fn service(
+    State(face): State<Face>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<ServiceStatus>, ApiError> {
+    let Path(id) = id.map_err(|_| unknown_path())?;
+    let services = face.status().services;
+    let known: Vec<String> = services.iter().map(|service| service.id.clone()).collect();
+    services
+        .into_iter()
+        .find(|service| service.id == id)
+        .map(Json)
+        .ok_or_else(|| unknown_service(&id, &known))
+}
+
+/// Returns what this document describes, as OpenAPI 3.1.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "read", responses(
+    (status = 200, description = "This document", content_type = "application/json"),
+))]
+pub(super) async fn openapi() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        super::openapi::document(),
+    )
+}
+
+/// Returns the metrics in the OpenMetrics text format.
+#[utoipa::path(get, path = "/metrics", tag = "read", responses(
+    (status = 200, description = "Metrics for Prometheus", content_type = "application/openmetrics-text"),
+))]
+pub(super) async fn metrics(State(face): State<Face>) -> Result<impl IntoResponse, ApiError> {
+    let events = *face.node.events_watch().borrow();
+    let text = face
+        .metrics
+        .encode(&face.status(), events)
+        .map_err(|error| {
+            tracing::error!(%error, "the metrics could not be written");
+            ApiError::internal()
+        })?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text))
+}
+
+/// Says that nothing answers at this path.
+pub(super) fn unknown_path() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "nothing answers at this path",
+        "/api/v1/openapi.json lists every path",
+    )
+}
+
+/// Says that the node has no such service, and which ones it has.
+pub(super) fn unknown_service(id: &str, known: &[String]) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "unknown_service",
+        format!("there is no service `{id}` on this node"),
+        format!("its services are: {}", known.join(", ")),
+    )
+}

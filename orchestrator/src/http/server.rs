@@ -1,0 +1,222 @@
+//! Owns connections: how many there are, how long they may dawdle, who may open one, and how they end.
+//!
+//! It does not know a single path (`router`).
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::guard::Names;
+use super::router;
+use super::router::Face;
+use super::socket::ControlSocket;
+use crate::node::Node;
+
+/// How many connections one listener keeps; the rest wait in the kernel's queue.
+const CONNECTION_LIMIT: usize = 128;
+/// How long the head of a request may take, and how long an idle connection is kept.
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest head of a request. Units: bytes.
+const HEADER_LIMIT: usize = 16 * 1024;
+/// How long answers under way may take once the node stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long accepting rests when the system has no more files.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Serves the read-only API over TCP until `token` is cancelled and the last answer is given.
+///
+/// Bind `listener` with [`bind_tcp`](super::bind_tcp), which keeps it on loopback.
+pub async fn serve_tcp(listener: TcpListener, node: Arc<dyn Node>, token: CancellationToken) {
+    serve_tcp_within(listener, node, token, HEADER_TIMEOUT).await;
+}
+
+/// Serves as [`serve_tcp`] does, with another patience.
+pub(super) async fn serve_tcp_within(
+    listener: TcpListener,
+    node: Arc<dyn Node>,
+    token: CancellationToken,
+    header_timeout: Duration,
+) {
+    let names = match listener.local_addr() {
+        Ok(address) => Names::of(address),
+        Err(error) => {
+            tracing::error!(%error, "the TCP listener has no address; the API is not served");
+            return;
+        }
+    };
+    let face = Face::new(Arc::clone(&node), token.clone());
+    let metrics = Arc::clone(&face.metrics);
+    let watch_starts = async {
+        let mut status = node.status();
+        loop {
+            metrics.observe(&status.borrow_and_update());
+            if status.changed().await.is_err() {
+                break std::future::pending::<()>().await;
+            }
+        }
+    };
+    // Both only wait for signals; the watcher has nothing to finish when serving ends.
+    tokio::select! {
+        () = serve(listener, router::tcp(face, names), token.clone(), header_timeout) => {}
+        () = watch_starts => {}
+    }
+}
+
+/// Serves everything over the owner's unix socket until `token` is cancelled and the last answer is given.
+///
+/// A peer that is neither `owner_uid` nor root is closed without an answer.
+pub async fn serve_unix(
+    socket: ControlSocket,
+    node: Arc<dyn Node>,
+    token: CancellationToken,
+    owner_uid: u32,
+) {
+    let face = Face::new(node, token.clone());
+    let owned = Owned { socket, owner_uid };
+    serve(owned, router::unix(face), token, HEADER_TIMEOUT).await;
+}
+
+/// Says whether a peer may speak over the unix socket.
+pub(super) fn peer_allowed(peer_uid: u32, owner_uid: u32) -> bool {
+    peer_uid == owner_uid || peer_uid == 0
+}
+
+/// Gives connections; nothing for a peer that was refused.
+trait Accept: Send {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    fn next(&self) -> impl Future<Output = io::Result<Option<Self::Stream>>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> io::Result<Option<TcpStream>> {
+        let (stream, _) = self.accept().await?;
+        // Events go out at once; a failure costs only speed.
+        let _ = stream.set_nodelay(true);
+        Ok(Some(stream))
+    }
+}
+
+struct Owned {
+    socket: ControlSocket,
+    owner_uid: u32,
+}
+
+impl Accept for Owned {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<Option<UnixStream>> {
+        let (stream, _) = self.socket.listener.accept().await?;
+        let peer = stream.peer_cred()?.uid();
+        if !peer_allowed(peer, self.owner_uid) {
+            tracing::warn!(
+                peer.uid = peer,
+                "user {peer} may not use the control socket"
+            );
+            return Ok(None);
+        }
+        Ok(Some(stream))
+    }
+}
+
+async fn serve<A: Accept>(
+    accept: A,
+    router: Router,
+    token: CancellationToken,
+    header_timeout: Duration,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    // A set, not the node's task group: connections belong to this listener and end with it.
+    let mut connections = JoinSet::new();
+    loop {
+        // Cancel-safe: a place that was taken is given back when the future is dropped.
+        let place = tokio::select! {
+            () = token.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place.expect("places are never closed"),
+        };
+        // Cancel-safe: accepting and joining lose nothing when dropped before they are done.
+        let stream = tokio::select! {
+            () = token.cancelled() => break,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            stream = accept.next() => stream,
+        };
+        match stream {
+            Ok(Some(stream)) => {
+                let served = connection(stream, router.clone(), token.clone(), header_timeout);
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+    // The socket's name goes first, so that nobody new finds a node that is leaving.
+    drop(accept);
+    while let Some(ended) = connections.join_next().await {
+        report(ended);
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection's task failed");
+    }
+}
+
+async fn connection<S>(
+    stream: S,
+    router: Router,
+    token: CancellationToken,
+    header_timeout: Duration,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut served = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_timeout)
+            .max_buf_size(HEADER_LIMIT)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+    );
+    // The connection is polled again below; nothing is lost when the first wait is dropped.
+    let ended = tokio::select! {
+        ended = served.as_mut() => Some(ended),
+        () = token.cancelled() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            served.as_mut().graceful_shutdown();
+            tokio::time::timeout(DRAIN, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        // A peer that went away is no failure of ours.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,339 @@
+//! Owns a node in memory, for the tests of its faces: it keeps settings, events, logs and a vault's state.
+//!
+//! It runs nothing. What it answers follows from what it was told, as with a real node.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream;
+use futures::stream::BoxStream;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Command;
+use super::Event;
+use super::Node;
+use super::Refusal;
+use super::Reply;
+use super::Unlock;
+use crate::id::ServiceId;
+use crate::runtime::LogLine;
+use crate::runtime::LogQuery;
+use crate::secret::SecretBytes;
+use crate::status::EndpointStatus;
+use crate::status::NodeStatus;
+use crate::status::ServiceStatus;
+use crate::status::Signal;
+use crate::status::VaultStatus;
+
+/// A node in memory.
+#[derive(Debug)]
+pub struct FixtureNode {
+    status: watch::Sender<NodeStatus>,
+    moved: watch::Sender<u64>,
+    inside: Mutex<Inside>,
+    token: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Inside {
+    events: Vec<Event>,
+    logs: BTreeMap<String, Vec<String>>,
+    settings: BTreeMap<(String, String), String>,
+    removed: Vec<String>,
+    passphrase: Option<SecretBytes>,
+}
+
+/// Builds a service that is up.
+#[must_use]
+pub fn service(id: &str, endpoint: &str, url: &str) -> ServiceStatus {
+    ServiceStatus {
+        id: id.to_owned(),
+        title: format!("The {id}"),
+        runtime: "process".to_owned(),
+        state: "running".to_owned(),
+        started_at: Some(1_700_000_000_000),
+        alive: Signal::new(Some(true), "alive", "it runs and answers"),
+        ready: Signal::new(Some(true), "ready", "it serves"),
+        synced: Signal::new(None, "not_applicable", "there is nothing to catch up with"),
+        endpoints: vec![EndpointStatus {
+            name: endpoint.to_owned(),
+            url: url.to_owned(),
+        }],
+        next: None,
+        not_enforced: vec!["network".to_owned()],
+    }
+}
+
+/// Builds the status of a demo node with a relay and a mint.
+#[must_use]
+pub fn status() -> NodeStatus {
+    NodeStatus {
+        profile: "demo".to_owned(),
+        network: "regtest".to_owned(),
+        play_money: true,
+        version: "0.1.0".to_owned(),
+        pid: 4242,
+        vault: VaultStatus {
+            state: "self_unsealing".to_owned(),
+            text: "it opens itself until a passphrase is set".to_owned(),
+        },
+        services: vec![
+            service("mint", "cashu", "http://127.0.0.1:4448"),
+            service("relay", "nostr", "ws://127.0.0.1:4447"),
+        ],
+        api: "http://127.0.0.1:4420".to_owned(),
+        cursor: 1,
+    }
+}
+
+impl FixtureNode {
+    /// Starts a demo node whose `Down` cancels `token`.
+    #[must_use]
+    pub fn new(token: CancellationToken) -> Arc<Self> {
+        let logs = BTreeMap::from([(
+            "relay".to_owned(),
+            vec!["first".to_owned(), "second".to_owned(), "third".to_owned()],
+        )]);
+        Arc::new(Self {
+            status: watch::Sender::new(status()),
+            moved: watch::Sender::new(0),
+            inside: Mutex::new(Inside {
+                events: Vec::new(),
+                logs,
+                settings: BTreeMap::new(),
+                removed: Vec::new(),
+                passphrase: None,
+            }),
+            token,
+        })
+    }
+
+    fn inside(&self) -> std::sync::MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the status and publishes it.
+    pub fn change(&self, change: impl FnOnce(&mut NodeStatus)) {
+        self.status.send_modify(|status| {
+            change(status);
+            status.cursor += 1;
+        });
+    }
+
+    /// Adds an event and returns its cursor.
+    pub fn push(&self, code: &str, text: &str) -> u64 {
+        let mut inside = self.inside();
+        let cursor = inside.events.last().map_or(0, |last| last.cursor) + 1;
+        inside.events.push(Event {
+            cursor,
+            at: 1_700_000_000_000 + cursor,
+            service: None,
+            code: code.to_owned(),
+            text: text.to_owned(),
+        });
+        drop(inside);
+        self.moved.send_replace(cursor);
+        cursor
+    }
+
+    /// Forgets every event before `cursor`.
+    pub fn prune(&self, cursor: u64) {
+        self.inside().events.retain(|event| event.cursor >= cursor);
+    }
+
+    /// Returns the value of a setting, where one was set.
+    pub fn setting(&self, service: &str, name: &str) -> Option<String> {
+        let key = (service.to_owned(), name.to_owned());
+        self.inside().settings.get(&key).cloned()
+    }
+
+    fn known(&self, service: &ServiceId) -> Result<(), Refusal> {
+        let status = self.status.borrow();
+        if status.services.iter().any(|s| s.id == service.as_str()) {
+            return Ok(());
+        }
+        Err(refusal(
+            "unknown_service",
+            &format!("there is no service `{service}` on this node"),
+            "`flash-node status` lists the services",
+        ))
+    }
+
+    fn set(
+        &self,
+        service: &ServiceId,
+        name: &str,
+        value: String,
+        dry_run: bool,
+    ) -> Result<Reply, Refusal> {
+        self.known(service)?;
+        if name != "name" {
+            return Err(refusal(
+                "unknown_setting",
+                &format!("{service} has no setting `{name}`"),
+                "its settings are: name",
+            ));
+        }
+        if !dry_run {
+            let key = (service.as_str().to_owned(), name.to_owned());
+            self.inside().settings.insert(key, value);
+        }
+        reply("restart relay: the setting `name` changed\n", !dry_run)
+    }
+
+    fn purge(&self, service: &ServiceId) -> Result<Reply, Refusal> {
+        if self.known(service).is_ok() {
+            return Err(refusal(
+                "not_removed",
+                &format!("{service} is still part of the node; nothing was deleted"),
+                &format!("run `flash-node remove {service}` first"),
+            ));
+        }
+        if !self
+            .inside()
+            .removed
+            .iter()
+            .any(|id| id == service.as_str())
+        {
+            return Err(refusal(
+                "unknown_service",
+                &format!("there is no service `{service}` on this node"),
+                "`flash-node status` lists the services",
+            ));
+        }
+        reply(&format!("the data of {service} are deleted\n"), true)
+    }
+
+    fn unlock(&self, with: &Unlock) -> Result<Reply, Refusal> {
+        let opens = match with {
+            Unlock::Passphrase(given) => self.inside().passphrase.as_ref() == Some(given),
+            Unlock::RecoveryKey(given) => given.expose() == b"recovery",
+            Unlock::KeyFile(given) => given.expose() == b"\x00key\xff",
+        };
+        if !opens {
+            return Err(refusal(
+                "wrong_passphrase",
+                "the vault did not open with this",
+                "try again, or use the recovery key",
+            ));
+        }
+        self.seal_state("open");
+        reply("the vault is open\n", true)
+    }
+
+    fn seal_state(&self, state: &str) {
+        self.change(|status| state.clone_into(&mut status.vault.state));
+    }
+}
+
+fn reply(text: &str, changed: bool) -> Result<Reply, Refusal> {
+    Ok(Reply {
+        text: text.to_owned(),
+        changed,
+    })
+}
+
+fn refusal(code: &str, message: &str, hint: &str) -> Refusal {
+    Refusal {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+    }
+}
+
+#[async_trait]
+impl Node for FixtureNode {
+    fn status(&self) -> watch::Receiver<NodeStatus> {
+        self.status.subscribe()
+    }
+
+    async fn events(&self, cursor: u64, limit: usize) -> Result<Vec<Event>, Refusal> {
+        let inside = self.inside();
+        let after = inside.events.iter().filter(|event| event.cursor > cursor);
+        Ok(after.take(limit).cloned().collect())
+    }
+
+    fn events_watch(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
+    async fn logs(
+        &self,
+        service: &ServiceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, LogLine>, Refusal> {
+        self.known(service)?;
+        let lines = self.inside().logs.get(service.as_str()).cloned();
+        let mut lines = lines.unwrap_or_default();
+        let skipped = lines.len().saturating_sub(query.tail);
+        let kept = lines.split_off(skipped);
+        let kept = stream::iter(kept.into_iter().map(|text| LogLine { text }));
+        Ok(if query.follow {
+            kept.chain(stream::pending()).boxed()
+        } else {
+            kept.boxed()
+        })
+    }
+
+    async fn command(&self, command: Command) -> Result<Reply, Refusal> {
+        match command {
+            Command::Plan => reply("nothing to do\n", false),
+            Command::Apply => reply("accepted; nothing to do\n", false),
+            Command::Set {
+                service,
+                setting,
+                value,
+                dry_run,
+            } => self.set(&service, setting.as_str(), value, dry_run),
+            Command::Remove { service } => {
+                self.known(&service)?;
+                self.change(|status| status.services.retain(|s| s.id != service.as_str()));
+                self.inside().removed.push(service.as_str().to_owned());
+                reply(&format!("stop {service}; its data stay\n"), true)
+            }
+            Command::Purge { service, .. } => self.purge(&service),
+            Command::Retry { service } => {
+                self.known(&service)?;
+                if service.as_str() == "mint" {
+                    return Err(refusal("internal", "the secret cause", "the secret hint"));
+                }
+                reply(&format!("{service} is tried again\n"), true)
+            }
+            Command::Down => {
+                self.token.cancel();
+                reply("every service is being stopped\n", true)
+            }
+            Command::Unlock { with } => self.unlock(&with),
+            Command::Seal => {
+                self.seal_state("sealed");
+                reply("the vault is sealed; services go on\n", true)
+            }
+            Command::ChangePassphrase { with, new } => {
+                if self.inside().passphrase.is_some() {
+                    let with = with.ok_or_else(|| {
+                        refusal("wrong_passphrase", "a passphrase is set", "type it first")
+                    })?;
+                    self.unlock(&with)?;
+                }
+                self.inside().passphrase = Some(new);
+                self.seal_state("open");
+                reply("the passphrase is set\n", true)
+            }
+            Command::AddKeyFile { path } => {
+                std::fs::write(&path, b"\x00key\xff").map_err(|_| {
+                    refusal(
+                        "bad_path",
+                        "the key file could not be written",
+                        "name a folder that exists",
+                    )
+                })?;
+                reply("the key file is written\n", true)
+            }
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! Owns the loop that makes the machine what was accepted: snapshot, plan, execute, publish, wait.
+//!
+//! It does not know manifests' texts, the vault, HTTP or a command line.
+
+mod execute;
+mod observe;
+
+pub mod backoff;
+pub mod observed;
+pub mod plan;
+pub mod services;
+pub mod signals;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::clock::UnixMillis;
+use crate::id::Name;
+use crate::id::ServiceId;
+use crate::reconcile::backoff::Patience;
+use crate::reconcile::execute::Done;
+use crate::reconcile::execute::Hands;
+use crate::reconcile::observe::Found;
+use crate::reconcile::observe::Look;
+use crate::reconcile::observed::Observed;
+use crate::reconcile::observed::Obstacle;
+use crate::reconcile::plan::Action;
+use crate::reconcile::plan::Plan;
+use crate::reconcile::plan::Step;
+use crate::reconcile::plan::plan;
+use crate::reconcile::services::JobsDone;
+use crate::reconcile::services::Services;
+use crate::reconcile::signals::Board;
+use crate::reconcile::signals::Rhythm;
+use crate::reconcile::signals::Targets;
+use crate::runtime::Instance;
+use crate::runtime::InstanceState;
+use crate::runtime::Runtime;
+use crate::runtime::RuntimeError;
+use crate::service::desired::Desired;
+use crate::service::desired::Wanted;
+use crate::store::StoreError;
+use crate::store::state::ServiceRecord;
+use crate::store::state::StateDb;
+
+/// What the reconciler is made of.
+pub struct Parts {
+    /// Runs the services.
+    pub runtime: Arc<dyn Runtime>,
+    /// Remembers.
+    pub state: Arc<StateDb>,
+    /// Everything else about services.
+    pub services: Arc<dyn Services>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How patient it is.
+    pub patience: Patience,
+    /// How often it asks.
+    pub rhythm: Rhythm,
+    /// How many services may be starting at once.
+    pub parallel_starts: usize,
+    /// Which boot of the machine this is.
+    pub boot_id: String,
+}
+
+/// What the reconciler saw and decided last.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// What was wanted.
+    pub desired: Option<Arc<Desired>>,
+    /// What the runtime listed.
+    pub instances: BTreeMap<ServiceId, Instance>,
+    /// What is remembered.
+    pub records: BTreeMap<ServiceId, ServiceRecord>,
+    /// What the services answered.
+    pub board: Board,
+    /// The snapshot.
+    pub observed: Observed,
+    /// What followed.
+    pub plan: Plan,
+    /// Jobs after a start that failed, with why.
+    pub jobs: BTreeMap<ServiceId, Obstacle>,
+    /// What keeps the whole reconciler from acting.
+    pub problem: Option<Obstacle>,
+    /// Moves with each event that was written.
+    pub passes: u64,
+}
+
+impl View {
+    /// Whether nothing of this node is there any more.
+    #[must_use]
+    pub fn all_down(&self) -> bool {
+        self.passes > 0
+            && self.problem.is_none()
+            && self.instances.is_empty()
+            && self.plan.nothing_due()
+    }
+}
+
+/// A running reconciler, as others see it.
+#[derive(Clone)]
+pub struct Handle {
+    desired: watch::Sender<Arc<Desired>>,
+    nudge: watch::Sender<u64>,
+    view: watch::Receiver<Arc<View>>,
+}
+
+impl Handle {
+    /// Gives a new desired state; the next pass follows it.
+    pub fn want(&self, desired: Desired) {
+        self.desired.send_replace(Arc::new(desired));
+    }
+
+    /// Returns what is desired now.
+    #[must_use]
+    pub fn wanted(&self) -> Arc<Desired> {
+        Arc::clone(&self.desired.borrow())
+    }
+
+    /// Asks for a pass soon: something outside changed, such as the vault.
+    pub fn nudge(&self) {
+        self.nudge.send_modify(|count| *count += 1);
+    }
+
+    /// Returns what was seen last, and each later view.
+    #[must_use]
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+}
+
+/// Starts a reconciler. The returned future is the loop; it ends when `token` is cancelled and leaves every service
+/// as it is.
+pub fn start(
+    parts: Parts,
+    desired: Desired,
+    token: CancellationToken,
+) -> (Handle, BoxFuture<'static, ()>) {
+    let desired = Arc::new(desired);
+    // Before the first pass nothing was seen, but what is wanted is known: nobody may take that for "all is well".
+    let first = View {
+        desired: Some(Arc::clone(&desired)),
+        ..View::default()
+    };
+    let (desired_sender, desired) = watch::channel(desired);
+    let (nudge, nudged) = watch::channel(0);
+    let (view_sender, view) = watch::channel(Arc::new(first));
+    let (targets, targets_receiver) = watch::channel(Targets::new());
+    let (board_sender, board) = watch::channel(Board::new());
+    let asking = signals::ask_around(
+        Arc::clone(&parts.services),
+        Arc::clone(&parts.clock),
+        parts.rhythm,
+        targets_receiver,
+        board_sender,
+        token.clone(),
+    );
+    let reconciler = Reconciler {
+        hands: Hands {
+            runtime: parts.runtime,
+            state: parts.state,
+            services: parts.services,
+            clock: parts.clock,
+            patience: parts.patience,
+            boot_id: parts.boot_id,
+        },
+        starts: Arc::new(Semaphore::new(parts.parallel_starts)),
+        desired,
+        nudged,
+        targets,
+        board,
+        view: view_sender,
+        deadlines: BTreeMap::new(),
+        busy: BTreeSet::new(),
+        running: FuturesUnordered::new(),
+        epochs: BTreeMap::new(),
+        passes: 0,
+        written: None,
+    };
+    let handle = Handle {
+        desired: desired_sender,
+        nudge,
+        view,
+    };
+    let run = async move {
+        futures::join!(reconciler.run(token), asking);
+    };
+    (handle, Box::pin(run))
+}
+
+/// What is remembered of the jobs that follow one start.
+#[derive(Debug, Clone, Default)]
+struct Epoch {
+    since: Option<UnixMillis>,
+    done: BTreeSet<Name>,
+    /// Whether every job was looked at once without a failure.
+    passed: bool,
+    retry_at: Option<Duration>,
+    failures: u32,
+    obstacle: Option<Obstacle>,
+}
+
+enum Ended {
+    Step(Step, Done),
+    Jobs(ServiceId, Option<UnixMillis>, Result<JobsDone, Obstacle>),
+}
+
+struct Reconciler {
+    hands: Hands,
+    starts: Arc<Semaphore>,
+    desired: watch::Receiver<Arc<Desired>>,
+    nudged: watch::Receiver<u64>,
+    targets: watch::Sender<Targets>,
+    board: watch::Receiver<Board>,
+    view: watch::Sender<Arc<View>>,
+    deadlines: BTreeMap<ServiceId, Duration>,
+    busy: BTreeSet<ServiceId>,
+    running: FuturesUnordered<BoxFuture<'static, Ended>>,
+    epochs: BTreeMap<ServiceId, Epoch>,
+    passes: u64,
+    written: Option<Obstacle>,
+}
+
+/// How long the loop rests where nothing is due: it looks at the machine again even if nobody told it to.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long it rests while something is waited for.
+const SOON: Duration = Duration::from_millis(500);
+
+impl Reconciler {
+    async fn run(mut self, token: CancellationToken) {
+        let mut changes = self.hands.runtime.watch();
+        loop {
+            let rest = self.pass().await;
+            // Every branch may be dropped half-way without loss: steps stay in `running` until they end.
+            tokio::select! {
+                () = token.cancelled() => break,
+                Some(ended) = self.running.next() => self.note(ended),
+                _ = changes.changed() => {}
+                changed = self.desired.changed() => if changed.is_err() { break },
+                _ = self.nudged.changed() => {}
+                changed = self.board.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+        // A step that was begun is finished: half a start is a state, but a finished one is better.
+        while let Some(ended) = self.running.next().await {
+            self.note(ended);
+        }
+    }
+
+    /// Looks, decides and begins what is due. Returns how long to rest.
+    async fn pass(&mut self) -> Duration {
+        let desired = Arc::clone(&self.desired.borrow_and_update());
+        let mut view = View {
+            desired: Some(Arc::clone(&desired)),
+            ..View::default()
+        };
+        let rest = match self.look(&desired, &mut view).await {
+            Ok(()) => self.act(&desired, &mut view),
+            Err(problem) => {
+                view.problem = Some(problem);
+                SOON
+            }
+        };
+        if view.problem.is_none() {
+            view.problem = self.written.clone();
+        }
+        self.passes += 1;
+        view.passes = self.passes;
+        self.view.send_replace(Arc::new(view));
+        rest
+    }
+
+    async fn look(&mut self, desired: &Desired, view: &mut View) -> Result<(), Obstacle> {
+        let mut unreadable = Vec::new();
+        for (service, instance) in self
+            .hands
+            .runtime
+            .list()
+            .await
+            .map_err(|error| no_list(&error))?
+        {
+            match instance {
+                Ok(instance) => {
+                    view.instances.insert(service, instance);
+                }
+                Err(error) => {
+                    tracing::warn!(service.id = %service, error = %error, "{service} cannot be observed");
+                    unreadable.push(service);
+                }
+            }
+        }
+        self.aim(desired, &view.instances);
+        view.board = self.board.borrow_and_update().clone();
+        let mut records = self
+            .hands
+            .state
+            .records()
+            .map_err(|error| unwritable(&error))?;
+        self.deadlines.retain(|service, _| {
+            view.instances
+                .get(service)
+                .is_some_and(|one| matches!(one.state, InstanceState::Running { .. }))
+        });
+        let look = Look {
+            instances: &view.instances,
+            unreadable: &unreadable,
+            board: &view.board,
+            deadlines: &self.deadlines,
+            monotonic: self.hands.clock.monotonic(),
+            now: self.hands.clock.wall(),
+            patience: self.hands.patience,
+        };
+        // What a step is working on is that step's to write.
+        for record in records
+            .values_mut()
+            .filter(|record| !self.busy.contains(&record.service))
+        {
+            let before = record.clone();
+            let found = look.settle(record);
+            if *record != before || !found.is_empty() {
+                self.remember(record, &found)
+                    .map_err(|error| unwritable(&error))?;
+            }
+        }
+        let mut observed = Observed {
+            sealed: self.hands.services.sealed(),
+            ..Observed::default()
+        };
+        let ids: BTreeSet<&ServiceId> = desired
+            .services
+            .keys()
+            .chain(view.instances.keys())
+            .chain(records.keys())
+            .chain(&unreadable)
+            .collect();
+        for id in ids {
+            let mut service =
+                look.observe(id, records.get(id), self.jobs_pending(id, &view.instances));
+            if let Some(Wanted::Run { spec, hash }) =
+                desired.services.get(id).map(|service| &service.wanted)
+                && !matches!(&service.state, observed::State::Running { hash: running, .. } if running == hash)
+            {
+                service.blocked = self.hands.services.obstacle(spec, service.state.occupied());
+            }
+            observed.services.insert(id.clone(), service);
+        }
+        view.observed = observed;
+        view.records = records;
+        Ok(())
+    }
+
+    /// Tells the asking task whom to ask.
+    fn aim(&self, desired: &Desired, instances: &BTreeMap<ServiceId, Instance>) {
+        let running = instances
+            .values()
+            .filter(|one| matches!(one.state, InstanceState::Running { .. }));
+        let mut targets: Targets = running
+            .map(|one| (one.service.clone(), one.started_at))
+            .collect();
+        let external = desired
+            .services
+            .iter()
+            .filter(|(_, service)| service.wanted == Wanted::External);
+        targets.extend(external.map(|(id, _)| (id.clone(), None)));
+        self.targets.send_if_modified(|now| {
+            let differs = *now != targets;
+            *now = targets;
+            differs
+        });
+    }
+
+    fn remember(&self, record: &ServiceRecord, found: &[Found]) -> Result<(), StoreError> {
+        crate::fail::point("observe.begin");
+        self.hands.state.transaction(|tx| {
+            tx.put_record(record)?;
+            for one in found {
+                tracing::info!(service.id = %one.service, code = one.code, "{}: {}", one.service, one.text);
+                tx.append_event(Some(&one.service), one.code, &one.text, self.hands.clock.wall())?;
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        crate::fail::point("observe.noted");
+        Ok(())
+    }
+
+    /// Whether the jobs that follow the running start have not all been looked at.
+    fn jobs_pending(&self, service: &ServiceId, instances: &BTreeMap<ServiceId, Instance>) -> bool {
+        let Some(instance) = instances.get(service) else {
+            return false;
+        };
+        !self
+            .epochs
+            .get(service)
+            .is_some_and(|epoch| epoch.since == instance.started_at && epoch.passed)
+    }
+
+    fn act(&mut self, desired: &Arc<Desired>, view: &mut View) -> Duration {
+        let due = plan(desired, &view.observed);
+        // Nothing is begun while the last intent could not be written: what is not certain is refused.
+        for step in &due.steps {
+            if self.busy.insert(step.service.clone()) {
+                self.begin(step.clone(), desired);
+            }
+        }
+        self.begin_jobs(desired, view);
+        view.jobs = self
+            .epochs
+            .iter()
+            .filter_map(|(id, epoch)| {
+                epoch
+                    .obstacle
+                    .clone()
+                    .map(|obstacle| (id.clone(), obstacle))
+            })
+            .collect();
+        let waits = due
+            .notes
+            .iter()
+            .any(|note| note.code != "keep" && note.code != "external");
+        view.plan = due;
+        if waits || !self.busy.is_empty() {
+            SOON
+        } else {
+            IDLE
+        }
+    }
+
+    fn begin(&self, step: Step, desired: &Arc<Desired>) {
+        let (hands, starts, desired) = (
+            self.hands.clone(),
+            Arc::clone(&self.starts),
+            Arc::clone(desired),
+        );
+        tracing::info!(service.id = %step.service, "{}: {}", step.service, step.because.join("; "));
+        self.running.push(Box::pin(async move {
+            let service = desired.services.get(&step.service);
+            let done = if matches!(step.action, Action::Start { .. }) {
+                let _turn = starts
+                    .acquire()
+                    .await
+                    .expect("the semaphore is never closed");
+                hands.execute(&step, service).await
+            } else {
+                hands.execute(&step, service).await
+            };
+            Ended::Step(step, done)
+        }));
+    }
+
+    fn begin_jobs(&mut self, desired: &Arc<Desired>, view: &View) {
+        let now = self.hands.clock.monotonic();
+        for (id, instance) in &view.instances {
+            let wanted = desired.services.get(id).map(|service| &service.wanted);
+            let current =
+                matches!(wanted, Some(Wanted::Run { hash, .. }) if *hash == instance.spec_hash);
+            if !current || self.busy.contains(id) {
+                continue;
+            }
+            let epoch = self.epochs.entry(id.clone()).or_default();
+            if epoch.since != instance.started_at {
+                *epoch = Epoch {
+                    since: instance.started_at,
+                    ..Epoch::default()
+                };
+            }
+            let observed = view.observed.services.get(id);
+            let alive = observed.is_some_and(|service| service.alive);
+            // Conditions of a job (a locked wallet) may come to hold until the service is ready.
+            let settled = epoch.passed && observed.is_some_and(|service| service.ready);
+            if !alive || settled || epoch.retry_at.is_some_and(|at| at > now) {
+                continue;
+            }
+            let once = view
+                .records
+                .get(id)
+                .map(|record| record.jobs_done.clone())
+                .unwrap_or_default();
+            let (services, id, since, done) = (
+                Arc::clone(&self.hands.services),
+                id.clone(),
+                epoch.since,
+                epoch.done.clone(),
+            );
+            self.busy.insert(id.clone());
+            self.running.push(Box::pin(async move {
+                let result = services.after_alive(&id, &once, &done).await;
+                Ended::Jobs(id, since, result)
+            }));
+        }
+    }
+
+    fn note(&mut self, ended: Ended) {
+        match ended {
+            Ended::Step(step, done) => {
+                self.busy.remove(&step.service);
+                self.written = None;
+                match done {
+                    Done::Well | Done::Failed => {}
+                    Done::Asked(grace) => {
+                        let deadline = self.hands.clock.monotonic() + grace;
+                        self.deadlines.insert(step.service, deadline);
+                    }
+                    Done::NotWritten(error) => self.written = Some(unwritable(&error)),
+                }
+            }
+            Ended::Jobs(id, since, result) => {
+                self.busy.remove(&id);
+                if let Err(error) = self.note_jobs(&id, since, result) {
+                    self.written = Some(unwritable(&error));
+                }
+            }
+        }
+    }
+
+    fn note_jobs(
+        &mut self,
+        id: &ServiceId,
+        since: Option<UnixMillis>,
+        result: Result<JobsDone, Obstacle>,
+    ) -> Result<(), StoreError> {
+        let now = self.hands.clock.monotonic();
+        let Some(epoch) = self.epochs.get_mut(id).filter(|epoch| epoch.since == since) else {
+            return Ok(());
+        };
+        match result {
+            Ok(done) => {
+                epoch.passed = true;
+                epoch.failures = 0;
+                epoch.obstacle = None;
+                epoch.retry_at = Some(now + Duration::from_secs(1));
+                epoch.done.extend(done.this_start);
+                if !done.once.is_empty() {
+                    let records = self.hands.state.records()?;
+                    let mut record = records
+                        .get(id)
+                        .cloned()
+                        .unwrap_or_else(|| ServiceRecord::new(id.clone()));
+                    record.jobs_done.extend(done.once);
+                    self.hands.state.put_record(&record)?;
+                }
+            }
+            Err(obstacle) => {
+                epoch.failures += 1;
+                let wait = Duration::from_secs(1 << epoch.failures.min(5));
+                epoch.retry_at = Some(now + wait);
+                if epoch.obstacle.as_ref() != Some(&obstacle) {
+                    tracing::warn!(service.id = %id, code = obstacle.code, "a job of {id} failed: {}", obstacle.text);
+                    let at = self.hands.clock.wall();
+                    self.hands
+                        .state
+                        .append_event(Some(id), &obstacle.code, &obstacle.text, at)?;
+                }
+                epoch.obstacle = Some(obstacle);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_list(error: &RuntimeError) -> Obstacle {
+    Obstacle {
+        code: "runtime_unreadable".to_owned(),
+        text: format!("cannot see what runs: {error}; nothing is started or stopped"),
+    }
+}
+
+fn unwritable(error: &StoreError) -> Obstacle {
+    Obstacle {
+        code: "state_unwritable".to_owned(),
+        text: format!(
+            "cannot write down what is to be done: {error}; nothing is started or stopped, what runs goes on"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! Owns the way from instances, records and answers to one observed state, and what is remembered on the way:
+//! ends that nobody asked for, first readiness, intents whose act is done.
+//!
+//! It changes records in memory only; the caller writes them before anything else happens.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::UnixMillis;
+use crate::id::ServiceId;
+use crate::manifest::schema::OnLoss;
+use crate::reconcile::backoff::Patience;
+use crate::reconcile::observed::ObservedService;
+use crate::reconcile::observed::Recovery;
+use crate::reconcile::observed::State;
+use crate::reconcile::observed::StopStage;
+use crate::reconcile::signals::Board;
+use crate::runtime::Exit;
+use crate::runtime::Instance;
+use crate::runtime::InstanceState;
+use crate::store::state::IntentKind;
+use crate::store::state::SeenExit;
+use crate::store::state::ServiceRecord;
+
+/// Something worth telling the operator, found while observing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) service: ServiceId,
+    pub(super) code: &'static str,
+    pub(super) text: String,
+}
+
+/// What one look at the machine gave.
+pub(super) struct Look<'a> {
+    pub(super) instances: &'a BTreeMap<ServiceId, Instance>,
+    pub(super) unreadable: &'a [ServiceId],
+    pub(super) board: &'a Board,
+    /// When each stop that this orchestrator asked for runs out, in monotonic time.
+    pub(super) deadlines: &'a BTreeMap<ServiceId, Duration>,
+    pub(super) monotonic: Duration,
+    pub(super) now: UnixMillis,
+    pub(super) patience: Patience,
+}
+
+impl Look<'_> {
+    /// Whether the newest answer of this very run says yes.
+    fn says(
+        &self,
+        service: &ServiceId,
+        signal: impl Fn(&crate::service::health::Signals) -> Option<bool>,
+    ) -> bool {
+        let since = self
+            .instances
+            .get(service)
+            .and_then(|instance| instance.started_at);
+        self.board
+            .get(service)
+            .is_some_and(|(of, signals)| *of == since && signal(signals) == Some(true))
+    }
+
+    /// Brings a record up to date with what was seen. Returns what is worth telling; an empty list and an unchanged
+    /// record mean that nothing happened.
+    pub(super) fn settle(&self, record: &mut ServiceRecord) -> Vec<Found> {
+        let service = record.service.clone();
+        let mut found = Vec::new();
+        match self
+            .instances
+            .get(&service)
+            .map(|instance| (instance, instance.state))
+        {
+            Some((_, InstanceState::Exited(exit))) => self.settle_exit(record, exit, &mut found),
+            Some((instance, InstanceState::Running { .. })) => {
+                // The orchestrator died between the start and its note: the start is done.
+                let start = record.intent.as_ref().map(|intent| &intent.kind);
+                if matches!(start, Some(IntentKind::Start { hash }) if *hash == instance.spec_hash)
+                {
+                    record.intent = None;
+                }
+                self.settle_running(record, instance, &mut found);
+            }
+            Some((_, InstanceState::Prepared)) | None => {
+                let stop = matches!(&record.intent, Some(intent) if matches!(intent.kind, IntentKind::Stop { .. }));
+                if stop && !self.unreadable.contains(&service) {
+                    record.intent = None;
+                    found.push(Found {
+                        service,
+                        code: "stopped",
+                        text: "stopped".to_owned(),
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    fn settle_running(
+        &self,
+        record: &mut ServiceRecord,
+        instance: &Instance,
+        found: &mut Vec<Found>,
+    ) {
+        let service = record.service.clone();
+        if !self.says(&service, |signals| signals.ready.ok) {
+            return;
+        }
+        if record.first_ready_at.is_none() {
+            record.first_ready_at = Some(self.now);
+            found.push(Found {
+                service,
+                code: "first_ready",
+                text: "is ready for the first time".to_owned(),
+            });
+        }
+        let runs_for = instance
+            .started_at
+            .map_or(Duration::ZERO, |since| self.now.since(since));
+        if record.failures > 0 && runs_for >= self.patience.settled {
+            record.failures = 0;
+            record.retry_at = None;
+            record.cause = None;
+        }
+    }
+
+    fn settle_exit(&self, record: &mut ServiceRecord, exit: Exit, found: &mut Vec<Found>) {
+        let seen = record.seen_exit.is_some_and(|seen| seen.at == exit.at);
+        let asked = matches!(&record.intent, Some(intent) if matches!(intent.kind, IntentKind::Stop { .. }));
+        if asked {
+            record.intent = None;
+            record.seen_exit = Some(SeenExit {
+                at: exit.at,
+                asked: true,
+            });
+            let text = format!("stopped ({})", ending(exit));
+            found.push(Found {
+                service: record.service.clone(),
+                code: "stopped",
+                text,
+            });
+            return;
+        }
+        if seen {
+            return;
+        }
+        record.seen_exit = Some(SeenExit {
+            at: exit.at,
+            asked: false,
+        });
+        if let Some(provider) = self.lost_provider(record) {
+            let text = format!(
+                "{} because {provider} went away; it is started again when {provider} is back",
+                ending(exit)
+            );
+            found.push(Found {
+                service: record.service.clone(),
+                code: "exited_with_provider",
+                text,
+            });
+            return;
+        }
+        found.push(fail(record, ending(exit), self.now, self.patience));
+    }
+
+    /// The provider whose loss explains an end: one that this service exits with, and that does not answer.
+    fn lost_provider(&self, record: &ServiceRecord) -> Option<ServiceId> {
+        let edges = record
+            .applied
+            .as_ref()
+            .map(|applied| applied.spec.edges.as_slice())
+            .unwrap_or_default();
+        let mut lost = edges
+            .iter()
+            .filter(|edge| edge.on_loss == OnLoss::Exits)
+            .map(|edge| &edge.id.provider)
+            .filter(|provider| !crate::reconcile::plan::is_no_service(provider))
+            .filter(|provider| !self.says(provider, |signals| signals.alive.ok));
+        lost.next().cloned()
+    }
+
+    /// Puts one service into the snapshot.
+    pub(super) fn observe(
+        &self,
+        service: &ServiceId,
+        record: Option<&ServiceRecord>,
+        jobs_pending: bool,
+    ) -> ObservedService {
+        let state = self.state(service, record);
+        let recovery = match record {
+            Some(record) if record.needs_you => Recovery::NeedsYou,
+            // A wait longer than the longest one comes from a clock that jumped: it is over.
+            Some(record)
+                if record.retry_at.is_some_and(|at| {
+                    at > self.now && at.since(self.now) <= self.patience.longest
+                }) =>
+            {
+                Recovery::BackingOff
+            }
+            _ => Recovery::Free,
+        };
+        ObservedService {
+            applied: record
+                .and_then(|record| record.applied.as_ref())
+                .map(|applied| applied.spec.clone()),
+            applied_settings: record
+                .and_then(|record| record.applied.as_ref())
+                .map(|applied| applied.settings.clone())
+                .unwrap_or_default(),
+            alive: self.says(service, |signals| signals.alive.ok),
+            ready: !jobs_pending && self.says(service, |signals| signals.ready.ok),
+            synced: !jobs_pending && self.says(service, |signals| signals.synced.ok),
+            ready_before: record.is_some_and(|record| record.first_ready_at.is_some()),
+            failures: record.map_or(0, |record| record.failures),
+            recovery,
+            blocked: None,
+            state,
+        }
+    }
+
+    fn state(&self, service: &ServiceId, record: Option<&ServiceRecord>) -> State {
+        if self.unreadable.contains(service) {
+            return State::Unreadable;
+        }
+        let Some(instance) = self.instances.get(service) else {
+            return State::Absent;
+        };
+        let hash = instance.spec_hash.clone();
+        match instance.state {
+            InstanceState::Prepared => State::Prepared { hash },
+            InstanceState::Exited(exit) => {
+                let asked = record
+                    .and_then(|record| record.seen_exit)
+                    .is_some_and(|seen| seen.at == exit.at && seen.asked);
+                State::Exited { hash, exit, asked }
+            }
+            InstanceState::Running { .. } => {
+                let intent = record
+                    .and_then(|record| record.intent.as_ref())
+                    .map(|intent| &intent.kind);
+                if !matches!(intent, Some(IntentKind::Stop { .. })) {
+                    return State::Running {
+                        hash,
+                        supervised: instance.supervised,
+                    };
+                }
+                let stage = match self.deadlines.get(service) {
+                    None => StopStage::Intended,
+                    Some(deadline) if *deadline <= self.monotonic => StopStage::Overdue,
+                    Some(_) => StopStage::Asked,
+                };
+                State::Stopping { hash, stage }
+            }
+        }
+    }
+}
+
+/// Counts one more failure and decides what follows.
+pub(super) fn fail(
+    record: &mut ServiceRecord,
+    cause: String,
+    now: UnixMillis,
+    patience: Patience,
+) -> Found {
+    record.failures = record.failures.saturating_add(1);
+    record.cause = Some(cause.clone());
+    let service = record.service.clone();
+    match patience.wait(record.failures) {
+        Some(wait) => {
+            record.retry_at = Some(now.plus(wait));
+            let text = format!("{cause}; tries again in {} s", wait.as_secs_f32());
+            Found {
+                service,
+                code: "failed",
+                text,
+            }
+        }
+        None => {
+            record.needs_you = true;
+            record.retry_at = None;
+            let text = format!(
+                "{cause}; failed {} times in a row and needs you",
+                record.failures
+            );
+            Found {
+                service,
+                code: "needs_you",
+                text,
+            }
+        }
+    }
+}
+
+/// Says in words how a program ended.
+pub(super) fn ending(exit: Exit) -> String {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => format!("ended with code {code}"),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => "ended unseen".to_owned(),
+    }
+}

@@ -1,0 +1,608 @@
+//! Owns the decision: from what is desired and what is observed to the steps that are due now.
+//!
+//! `plan` is total, pure and deterministic: no clock, no chance, no I/O, no logging. A plan prints as text, and
+//! command line, API and tests show that text. It never restarts a service whose specification did not change,
+//! and removals stand before creations.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::id::ServiceId;
+use crate::manifest::schema::OnLoss;
+use crate::manifest::schema::WaitsFor;
+use crate::reconcile::observed::Observed;
+use crate::reconcile::observed::ObservedService;
+use crate::reconcile::observed::Recovery;
+use crate::reconcile::observed::State;
+use crate::reconcile::observed::StopStage;
+use crate::service::desired::Desired;
+use crate::service::desired::DesiredService;
+use crate::service::desired::Wanted;
+use crate::service::desired::difference;
+use crate::service::spec::EdgeSpec;
+use crate::service::spec::ServiceSpec;
+use crate::service::spec::SpecHash;
+use crate::service::spec::StopSpec;
+
+/// What is due now, and what is not and why.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Steps in the order in which they are begun: removals first.
+    pub steps: Vec<Step>,
+    /// Every service without a step, with the reason.
+    pub notes: Vec<Note>,
+}
+
+impl Plan {
+    /// Whether nothing is due.
+    #[must_use]
+    pub fn nothing_due(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// One step on one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The service.
+    pub service: ServiceId,
+    /// What is done.
+    pub action: Action,
+    /// Why, one phrase each.
+    pub because: Vec<String>,
+}
+
+/// What is done to a service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Asks the program to stop, and clears away what remains. Data stay.
+    Remove {
+        /// How it is stopped.
+        stop: StopSpec,
+    },
+    /// Asks a program to stop whose stop was begun before; asking twice is harmless.
+    AskAgain {
+        /// How it is stopped.
+        stop: StopSpec,
+    },
+    /// Ends a program whose grace is over.
+    Kill {
+        /// How it was to stop.
+        stop: StopSpec,
+    },
+    /// Clears away the remains of a program that ended. Data stay.
+    Clean,
+    /// Gives a running program a new supervisor. The program is not touched.
+    Supervise,
+    /// Stops the program; the next passes start it with the new specification.
+    Restart {
+        /// How it is stopped.
+        stop: StopSpec,
+    },
+    /// Starts the program.
+    Start {
+        /// With which specification.
+        hash: SpecHash,
+    },
+}
+
+/// Why a service has no step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The service.
+    pub service: ServiceId,
+    /// The machine code.
+    pub code: String,
+    /// One phrase.
+    pub text: String,
+}
+
+/// Decides what is due.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    let view = View { desired, observed };
+    let ids: BTreeSet<&ServiceId> = desired
+        .services
+        .keys()
+        .chain(observed.services.keys())
+        .collect();
+    let mut plan = Plan::default();
+    for id in ids {
+        match view.decide(id) {
+            Decision::Due(action, because) => {
+                plan.steps.push(Step {
+                    service: id.clone(),
+                    action,
+                    because,
+                });
+            }
+            Decision::Rest(code, text) => {
+                plan.notes.push(Note {
+                    service: id.clone(),
+                    code: code.to_owned(),
+                    text,
+                });
+            }
+            Decision::Gone => {}
+        }
+    }
+    let depth = view.depths();
+    plan.steps.sort_by_key(|step| {
+        let depth = depth.get(&step.service).copied().unwrap_or(0);
+        // Consumers go before their providers on the way down, providers before their consumers on the way up.
+        let within = if step.action.goes_down() {
+            usize::MAX - depth
+        } else {
+            depth
+        };
+        (step.action.rank(), within, step.service.clone())
+    });
+    plan
+}
+
+enum Decision {
+    Due(Action, Vec<String>),
+    Rest(&'static str, String),
+    Gone,
+}
+
+impl Action {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Kill { .. } => 0,
+            Self::AskAgain { .. } => 1,
+            Self::Remove { .. } => 2,
+            Self::Clean => 3,
+            Self::Supervise => 4,
+            Self::Restart { .. } => 5,
+            Self::Start { .. } => 6,
+        }
+    }
+
+    fn goes_down(&self) -> bool {
+        !matches!(self, Self::Supervise | Self::Start { .. })
+    }
+}
+
+struct View<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+}
+
+impl<'a> View<'a> {
+    fn decide(&self, id: &ServiceId) -> Decision {
+        let absent = ObservedService::default();
+        let now = self.observed.services.get(id).unwrap_or(&absent);
+        if now.state == State::Unreadable {
+            return Decision::Rest(
+                "record_unreadable",
+                "its record cannot be read; nothing is started or stopped".to_owned(),
+            );
+        }
+        match self.desired.services.get(id).map(|service| &service.wanted) {
+            Some(Wanted::Run { spec, hash }) => self.decide_wanted(id, now, spec, hash),
+            Some(Wanted::External) if now.state != State::Absent => self.decide_unwanted(id, now),
+            Some(Wanted::External) => Decision::Rest(
+                "external",
+                "the operator's own; probed, never touched".to_owned(),
+            ),
+            Some(Wanted::HeldBack { code: _, text }) if !now.state.occupied() => {
+                Decision::Rest("held_back", text.clone())
+            }
+            Some(Wanted::HeldBack { code: _, text }) => self.decide_held_while_running(now, text),
+            None => self.decide_unwanted(id, now),
+        }
+    }
+
+    /// A service that runs is not stopped because its program vanished from the PATH: what serves, serves on.
+    fn decide_held_while_running(&self, now: &ObservedService, text: &str) -> Decision {
+        match &now.state {
+            State::Stopping { stage, .. } => decide_stopping(now, *stage),
+            _ => Decision::Rest(
+                "held_back",
+                format!("runs on, but could not be started again: {text}"),
+            ),
+        }
+    }
+
+    fn decide_unwanted(&self, id: &ServiceId, now: &ObservedService) -> Decision {
+        match &now.state {
+            State::Absent => Decision::Gone,
+            State::Stopping { stage, .. } => decide_stopping(now, *stage),
+            State::Running { .. } => {
+                let waits: Vec<String> = self
+                    .running_consumers(id)
+                    .map(ToString::to_string)
+                    .collect();
+                if waits.is_empty() {
+                    let stop = stop_of(now);
+                    Decision::Due(
+                        Action::Remove { stop },
+                        vec!["no longer wanted; data stay".to_owned()],
+                    )
+                } else {
+                    Decision::Rest("waits_to_stop", format!("stops after {}", waits.join(", ")))
+                }
+            }
+            State::Prepared { .. } | State::Exited { .. } => Decision::Due(
+                Action::Clean,
+                vec!["no longer wanted; data stay".to_owned()],
+            ),
+            State::Unreadable => Decision::Gone,
+        }
+    }
+
+    fn decide_wanted(
+        &self,
+        id: &ServiceId,
+        now: &ObservedService,
+        spec: &ServiceSpec,
+        hash: &SpecHash,
+    ) -> Decision {
+        match &now.state {
+            State::Running {
+                hash: running,
+                supervised,
+            } if running == hash => {
+                if *supervised {
+                    self.note_running(now, spec)
+                } else {
+                    Decision::Due(Action::Supervise, vec!["its supervisor is gone".to_owned()])
+                }
+            }
+            State::Running { .. } => self.decide_restart(id, now, spec),
+            State::Stopping { stage, .. } => decide_stopping(now, *stage),
+            State::Absent | State::Prepared { .. } | State::Exited { .. } => {
+                self.decide_start(now, spec, hash)
+            }
+            State::Unreadable => Decision::Gone,
+        }
+    }
+
+    fn note_running(&self, now: &ObservedService, spec: &ServiceSpec) -> Decision {
+        let gone: Vec<String> = sorted(&spec.edges)
+            .into_iter()
+            .filter(|edge| !self.provider_alive(edge))
+            .map(|edge| match edge.on_loss {
+                OnLoss::RidesOut => format!("{} (rides it out)", edge.id.provider),
+                OnLoss::Exits => format!("{} (may exit, and is started again)", edge.id.provider),
+            })
+            .collect();
+        if !gone.is_empty() {
+            return Decision::Rest("degraded", format!("degraded: without {}", gone.join(", ")));
+        }
+        if now.ready {
+            Decision::Rest("keep", "runs as wanted".to_owned())
+        } else {
+            Decision::Rest("starting", "runs as wanted, not ready yet".to_owned())
+        }
+    }
+
+    /// Says in words what changed since the service was started.
+    fn changes(&self, id: &ServiceId, now: &ObservedService) -> Vec<String> {
+        let unnamed = vec!["its specification changed".to_owned()];
+        let (Some(applied), Some(new)) = (&now.applied, self.desired.services.get(id)) else {
+            return unnamed;
+        };
+        let Some(hash) = now.state.hash().cloned() else {
+            return unnamed;
+        };
+        let old = DesiredService {
+            wanted: Wanted::Run {
+                spec: Box::new(applied.clone()),
+                hash,
+            },
+            settings: now.applied_settings.clone(),
+            ..new.clone()
+        };
+        let changes = difference(&old, new);
+        if changes.is_empty() { unnamed } else { changes }
+    }
+
+    fn decide_restart(
+        &self,
+        id: &ServiceId,
+        now: &ObservedService,
+        spec: &ServiceSpec,
+    ) -> Decision {
+        let changes = self.changes(id, now);
+        // Stopping what could not be started again would turn a change into an outage.
+        if self.observed.sealed && spec.needs_secrets() {
+            return Decision::Rest(
+                "change_waits_for_unlock",
+                format!(
+                    "keeps the old specification until the vault is unlocked ({})",
+                    changes.join("; ")
+                ),
+            );
+        }
+        if let Some(obstacle) = &now.blocked {
+            return Decision::Rest(
+                "change_blocked",
+                format!("keeps the old specification: {}", obstacle.text),
+            );
+        }
+        let waits: Vec<String> = self
+            .running_consumers(id)
+            .filter(|consumer| self.is_changing(consumer))
+            .map(ToString::to_string)
+            .collect();
+        if !waits.is_empty() {
+            return Decision::Rest(
+                "waits_to_restart",
+                format!("restarts after {} stopped", waits.join(", ")),
+            );
+        }
+        let mut because = changes;
+        for (consumer, on_loss) in self.unchanged_consumers(id) {
+            because.push(match on_loss {
+                OnLoss::RidesOut => format!("{consumer} rides it out"),
+                OnLoss::Exits => format!("{consumer} will exit and is started again"),
+            });
+        }
+        Decision::Due(Action::Restart { stop: stop_of(now) }, because)
+    }
+
+    fn decide_start(&self, now: &ObservedService, spec: &ServiceSpec, hash: &SpecHash) -> Decision {
+        match now.recovery {
+            Recovery::NeedsYou => {
+                return Decision::Rest(
+                    "needs_you",
+                    format!("failed {} times; needs you", now.failures),
+                );
+            }
+            Recovery::BackingOff => {
+                return Decision::Rest(
+                    "backing_off",
+                    format!("failed {} times; waits before the next try", now.failures),
+                );
+            }
+            Recovery::Free => {}
+        }
+        if self.observed.sealed && spec.needs_secrets() {
+            return Decision::Rest("sealed", "needs a secret: unlock the vault".to_owned());
+        }
+        if let Some(obstacle) = &now.blocked {
+            return Decision::Rest("blocked", obstacle.text.clone());
+        }
+        if let Some((code, text)) = sorted(&spec.edges)
+            .into_iter()
+            .find_map(|edge| self.gate(edge, now.ready_before))
+        {
+            return Decision::Rest(code, text);
+        }
+        let why = match &now.state {
+            State::Absent if now.applied.is_none() => "new".to_owned(),
+            State::Absent => "not running".to_owned(),
+            State::Prepared { .. } => "its start was not finished".to_owned(),
+            State::Exited { asked: true, .. } => "stopped for its new specification".to_owned(),
+            State::Exited { exit, .. } => match (exit.code, exit.signal) {
+                (Some(code), _) => format!("ended with code {code}"),
+                (None, Some(signal)) => format!("ended by signal {signal}"),
+                (None, None) => "ended unseen".to_owned(),
+            },
+            _ => "not running".to_owned(),
+        };
+        Decision::Due(Action::Start { hash: hash.clone() }, vec![why])
+    }
+
+    /// What one edge holds against a start now. The first start waits for the signal that the manifest names; a
+    /// later one only for a provider that answers, and for one that is about to restart.
+    fn gate(&self, edge: &EdgeSpec, ready_before: bool) -> Option<(&'static str, String)> {
+        let provider = &edge.id.provider;
+        match self
+            .desired
+            .services
+            .get(provider)
+            .map(|service| &service.wanted)
+        {
+            None if is_no_service(provider) => return None,
+            None => {
+                return Some((
+                    "waits",
+                    format!("waits for {provider}, which is not wanted"),
+                ));
+            }
+            Some(Wanted::HeldBack { .. }) => {
+                return Some(("waits", format!("waits for {provider}, which is held back")));
+            }
+            Some(Wanted::Run { .. }) if self.is_changing(provider) => {
+                return Some(("waits", format!("waits for {provider} to restart")));
+            }
+            Some(Wanted::Run { .. } | Wanted::External) => {}
+        }
+        let wants = if ready_before && edge.on_loss == OnLoss::RidesOut {
+            WaitsFor::Alive
+        } else {
+            edge.waits_for
+        };
+        let absent = ObservedService::default();
+        let there = self.observed.services.get(provider).unwrap_or(&absent);
+        let (holds, word) = match wants {
+            WaitsFor::Alive => (there.alive, "answer"),
+            WaitsFor::Ready => (there.ready, "be ready"),
+            WaitsFor::Synced => (there.synced, "catch up"),
+        };
+        (!holds).then(|| ("waits", format!("waits for {provider} to {word}")))
+    }
+
+    fn provider_alive(&self, edge: &EdgeSpec) -> bool {
+        if is_no_service(&edge.id.provider) {
+            return true;
+        }
+        self.observed
+            .services
+            .get(&edge.id.provider)
+            .is_some_and(|provider| provider.alive)
+    }
+
+    /// Whether a service runs (or is on its way down) with another specification than the desired one, or unwanted.
+    fn is_changing(&self, id: &ServiceId) -> bool {
+        let Some(now) = self.observed.services.get(id) else {
+            return false;
+        };
+        let wanted = self.desired.services.get(id).map(|service| &service.wanted);
+        match wanted {
+            Some(Wanted::Run { hash, spec }) => match &now.state {
+                State::Stopping { .. } => true,
+                State::Running { hash: running, .. } => {
+                    running != hash
+                        && now.blocked.is_none()
+                        && !(self.observed.sealed && spec.needs_secrets())
+                }
+                _ => false,
+            },
+            // What is no longer wanted is on its way down, too.
+            None | Some(Wanted::External) => now.state.occupied(),
+            Some(Wanted::HeldBack { .. }) => false,
+        }
+    }
+
+    fn running_consumers(&self, provider: &'a ServiceId) -> impl Iterator<Item = &'a ServiceId> {
+        self.observed
+            .services
+            .iter()
+            .filter_map(move |(id, service)| {
+                let edges = service
+                    .applied
+                    .as_ref()
+                    .map(|spec| spec.edges.as_slice())
+                    .unwrap_or_default();
+                let consumes = edges.iter().any(|edge| edge.id.provider == *provider);
+                (consumes && service.state.occupied()).then_some(id)
+            })
+    }
+
+    fn unchanged_consumers(&self, provider: &'a ServiceId) -> Vec<(&'a ServiceId, OnLoss)> {
+        self.running_consumers(provider)
+            .filter(|consumer| !self.is_changing(consumer))
+            .filter_map(|consumer| {
+                let spec = self.observed.services.get(consumer)?.applied.as_ref()?;
+                let edges = spec
+                    .edges
+                    .iter()
+                    .filter(|edge| edge.id.provider == *provider);
+                let exits = edges.clone().any(|edge| edge.on_loss == OnLoss::Exits);
+                Some((
+                    consumer,
+                    if exits {
+                        OnLoss::Exits
+                    } else {
+                        OnLoss::RidesOut
+                    },
+                ))
+            })
+            .collect()
+    }
+
+    /// How far each service stands from a service without providers. A cycle (refused by validation) ends the count.
+    fn depths(&self) -> BTreeMap<ServiceId, usize> {
+        let mut providers: BTreeMap<&ServiceId, BTreeSet<&ServiceId>> = BTreeMap::new();
+        for (id, service) in &self.observed.services {
+            if let Some(spec) = &service.applied {
+                providers
+                    .entry(id)
+                    .or_default()
+                    .extend(spec.edges.iter().map(|edge| &edge.id.provider));
+            }
+        }
+        for (id, service) in &self.desired.services {
+            if let Wanted::Run { spec, .. } = &service.wanted {
+                providers
+                    .entry(id)
+                    .or_default()
+                    .extend(spec.edges.iter().map(|edge| &edge.id.provider));
+            }
+        }
+        let mut depths: BTreeMap<ServiceId, usize> =
+            providers.keys().map(|id| ((*id).clone(), 0)).collect();
+        for _ in 0..providers.len() {
+            let mut moved = false;
+            for (id, needs) in &providers {
+                let below = needs.iter().filter_map(|need| depths.get(*need)).max();
+                let depth = below.map_or(0, |below| below + 1);
+                if depths.get(*id).is_some_and(|known| *known < depth) {
+                    depths.insert((*id).clone(), depth);
+                    moved = true;
+                }
+            }
+            if !moved {
+                break;
+            }
+        }
+        depths
+    }
+}
+
+/// The order in which a manifest lists its edges decides nothing.
+fn sorted(edges: &[EdgeSpec]) -> Vec<&EdgeSpec> {
+    let mut edges: Vec<&EdgeSpec> = edges.iter().collect();
+    edges.sort_by(|one, other| one.id.cmp(&other.id));
+    edges
+}
+
+/// The node itself and the way out are parties to edges, but nothing that is started.
+pub(super) fn is_no_service(party: &ServiceId) -> bool {
+    *party == crate::id::node_party() || party.as_str() == "internet"
+}
+
+fn decide_stopping(now: &ObservedService, stage: StopStage) -> Decision {
+    let stop = stop_of(now);
+    match stage {
+        StopStage::Intended => Decision::Due(
+            Action::AskAgain { stop },
+            vec!["its stop was not finished".to_owned()],
+        ),
+        StopStage::Asked => Decision::Rest(
+            "stopping",
+            format!("stopping; it may take up to {} s", stop.grace_seconds),
+        ),
+        StopStage::Overdue => Decision::Due(
+            Action::Kill { stop },
+            vec![format!("did not stop within {} s", stop.grace_seconds)],
+        ),
+    }
+}
+
+/// How a running service is to be stopped: as its own specification says, not as the new one does.
+fn stop_of(now: &ObservedService) -> StopSpec {
+    let careful = StopSpec {
+        signal: crate::manifest::schema::StopSignal::Term,
+        grace_seconds: 600,
+    };
+    now.applied.as_ref().map_or(careful, |spec| spec.stop)
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.steps.len() {
+            0 => writeln!(f, "nothing to do")?,
+            1 => writeln!(f, "1 step")?,
+            count => writeln!(f, "{count} steps")?,
+        }
+        for step in &self.steps {
+            let word = match &step.action {
+                Action::Remove { .. } => "remove",
+                Action::AskAgain { .. } => "stop",
+                Action::Kill { .. } => "kill",
+                Action::Clean => "clean",
+                Action::Supervise => "supervise",
+                Action::Restart { .. } => "restart",
+                Action::Start { .. } => "start",
+            };
+            write!(f, "  {word:<9} {}", step.service)?;
+            if let Action::Remove { stop } | Action::Restart { stop } = &step.action {
+                write!(f, " (up to {} s to stop)", stop.grace_seconds)?;
+            }
+            writeln!(f, ": {}", step.because.join("; "))?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  -         {}: {}", note.service, note.text)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

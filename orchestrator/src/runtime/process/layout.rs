@@ -1,0 +1,175 @@
+//! Owns folders and files that a program finds when it starts: volumes, and rendered files on the tmpfs.
+//!
+//! It never looks at, and never logs, what a file holds.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::fs::OpenOptions;
+use std::fs::Permissions;
+use std::io;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::chown;
+use std::os::unix::fs::lchown;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::record::absent_is_fine;
+use crate::secret::SecretBytes;
+
+/// Lays `files` out in `dir`: folder 0500, files 0400, both of `uid`. Each is replaced in one step, so that a
+/// program that runs never sees half of one; files of an earlier start that are not wanted any more go.
+pub(crate) fn lay_files(
+    dir: &Path,
+    files: &BTreeMap<String, SecretBytes>,
+    uid: Option<u32>,
+) -> io::Result<()> {
+    if let Some(parent) = dir.parent() {
+        make(parent, if uid.is_some() { 0o711 } else { 0o700 })?;
+    }
+    make(dir, 0o700)?;
+    std::fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let kept = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| files.contains_key(name));
+        if !kept {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    for (name, bytes) in files {
+        let fresh = dir.join(format!(".{}.new", file_name(name)?));
+        absent_is_fine(std::fs::remove_file(&fresh))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o400)
+            .open(&fresh)?;
+        file.write_all(bytes.expose())?;
+        if let Some(uid) = uid {
+            chown(&fresh, Some(uid), Some(uid))?;
+        }
+        std::fs::rename(&fresh, dir.join(name))?;
+    }
+    if let Some(uid) = uid {
+        chown(dir, Some(uid), Some(uid))?;
+    }
+    std::fs::set_permissions(dir, Permissions::from_mode(0o500))
+}
+
+/// Removes the rendered files in `dir`.
+pub(crate) fn remove_files(dir: &Path) -> io::Result<()> {
+    match std::fs::set_permissions(dir, Permissions::from_mode(0o700)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    }
+    absent_is_fine(std::fs::remove_dir_all(dir))
+}
+
+/// Makes `volumes` where they are missing and gives them to `uid`.
+///
+/// Errors: `PermissionDenied` where that identity cannot reach one through the folders above it.
+pub(crate) fn lay_volumes(volumes: &[PathBuf], uid: Option<u32>) -> io::Result<()> {
+    for volume in volumes {
+        if let Some(parent) = volume.parent() {
+            make(parent, if uid.is_some() { 0o711 } else { 0o700 })?;
+        }
+        make(volume, 0o700)?;
+        if let Some(uid) = uid {
+            give(volume, uid)?;
+            if let Some(closed) = closed_above(volume, uid)? {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    format!(
+                        "the folder {} is closed to the service's own identity",
+                        closed.display()
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the first folder above `path` that `uid` may not pass through; folders that do not exist are open.
+pub(crate) fn closed_above(path: &Path, uid: u32) -> io::Result<Option<PathBuf>> {
+    let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
+    above.reverse();
+    for folder in above {
+        if folder.as_os_str().is_empty() {
+            continue;
+        }
+        let found = match std::fs::metadata(folder) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let bit = if found.uid() == uid {
+            0o100
+        } else if found.gid() == uid {
+            0o010
+        } else {
+            0o001
+        };
+        if found.mode() & bit == 0 {
+            return Ok(Some(folder.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Gives `volume` and all in it to `uid`. The folder itself goes last and so records that the rest is done:
+/// a chain's files are walked once, not at every start. Links are never followed.
+fn give(volume: &Path, uid: u32) -> io::Result<()> {
+    if std::fs::symlink_metadata(volume)?.uid() == uid {
+        return Ok(());
+    }
+    let mut folders = vec![volume.to_owned()];
+    let mut next = 0;
+    while let Some(folder) = folders.get(next).cloned() {
+        next += 1;
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else {
+                lchown(entry.path(), Some(uid), Some(uid))?;
+            }
+        }
+    }
+    folders
+        .iter()
+        .rev()
+        .try_for_each(|folder| lchown(folder, Some(uid), Some(uid)))
+}
+
+/// Makes `dir` and the folders above it that are missing, each with `mode` whatever the umask.
+fn make(dir: &Path, mode: u32) -> io::Result<()> {
+    let mut missing: Vec<&Path> = dir
+        .ancestors()
+        .take_while(|folder| !folder.exists())
+        .collect();
+    missing.reverse();
+    for folder in missing {
+        DirBuilder::new().mode(0o700).create(folder)?;
+        std::fs::set_permissions(folder, Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+fn file_name(name: &str) -> io::Result<&str> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(part)), None) if part == name => Ok(name),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a rendered file's name is not a plain file name",
+        )),
+    }
+}

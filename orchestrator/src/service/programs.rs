@@ -1,0 +1,236 @@
+//! Owns the search for native programs and the question whether their version may start.
+//!
+//! It reads no environment: the folders to search are an argument. It starts no process itself: asking a program for
+//! its version goes through a [`ProgramRunner`].
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::id::ManifestId;
+use crate::manifest::Catalog;
+use crate::manifest::schema::Manifest;
+use crate::manifest::version;
+use crate::manifest::version::Version;
+
+/// How long a program may take to print its version.
+pub const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks a program for its version; `runtime::process::version` has the real one.
+pub trait ProgramRunner: Send + Sync {
+    /// Runs `program` with `args` and returns what it printed, standard output first.
+    ///
+    /// Errors: it could not be started, or did not end within `timeout`.
+    fn output(&self, program: &Path, args: &[String], timeout: Duration)
+    -> std::io::Result<String>;
+}
+
+/// Which programs the machine has, and which services they let run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    paths: BTreeMap<String, PathBuf>,
+    verdicts: BTreeMap<ManifestId, Verdict>,
+}
+
+/// Whether a manifest's programs let it run here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is there.
+    Ready,
+    /// A program is missing.
+    NotInstalled {
+        /// Which one, and what to do.
+        text: String,
+    },
+    /// The version must not start, or cannot be told.
+    Unsafe {
+        /// Why.
+        text: String,
+    },
+}
+
+impl Programs {
+    /// Returns where the program `command` lies.
+    #[must_use]
+    pub fn path(&self, command: &str) -> Option<&Path> {
+        self.paths.get(command).map(PathBuf::as_path)
+    }
+
+    /// Says whether the services of `manifest` can run; a manifest that was never looked for is not installed.
+    #[must_use]
+    pub fn verdict(&self, manifest: &ManifestId) -> Verdict {
+        self.verdicts
+            .get(manifest)
+            .cloned()
+            .unwrap_or_else(|| Verdict::NotInstalled {
+                text: format!("no program was looked for `{manifest}`"),
+            })
+    }
+
+    /// Adds a program that is known to be there and safe, for tests and fakes.
+    #[must_use]
+    pub fn with(mut self, manifest: &ManifestId, command: &str, path: PathBuf) -> Self {
+        self.paths.insert(command.to_owned(), path);
+        self.verdicts.insert(manifest.clone(), Verdict::Ready);
+        self
+    }
+}
+
+/// Versions that programs printed, so that an unchanged program is asked once.
+#[derive(Debug, Clone, Default)]
+pub struct VersionCache(BTreeMap<ProgramIdentity, String>);
+
+/// What makes two programs the same: where it lies and when and how long it was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ProgramIdentity {
+    path: PathBuf,
+    modified_s: i64,
+    modified_ns: i64,
+    size: u64,
+    args: Vec<String>,
+}
+
+/// Looks for the programs of `needed` in the folders of `search`, in their order, and asks those for their version that
+/// have unsafe ones. A program that only init jobs run is looked for beside the main one first.
+///
+/// It starts processes and waits for them: call it where blocking is allowed.
+#[must_use]
+pub fn find(
+    catalog: &Catalog,
+    needed: &BTreeSet<ManifestId>,
+    search: &[PathBuf],
+    runner: &dyn ProgramRunner,
+    cache: &mut VersionCache,
+) -> Programs {
+    let mut programs = Programs::default();
+    for manifest in needed.iter().filter_map(|id| catalog.get(id)) {
+        let verdict = judge(manifest, search, runner, cache, &mut programs.paths);
+        programs.verdicts.insert(manifest.id.clone(), verdict);
+    }
+    programs
+}
+
+fn judge(
+    manifest: &Manifest,
+    search: &[PathBuf],
+    runner: &dyn ProgramRunner,
+    cache: &mut VersionCache,
+    paths: &mut BTreeMap<String, PathBuf>,
+) -> Verdict {
+    let command = &manifest.program.command;
+    let Some(main) = locate(command, search.iter().map(PathBuf::as_path)) else {
+        return not_installed(manifest, command);
+    };
+    let mut found = vec![(command.clone(), main.clone())];
+    let beside = fs::canonicalize(&main)
+        .ok()
+        .and_then(|real| real.parent().map(Path::to_owned));
+    let jobs = manifest.init.iter().flat_map(|job| &job.steps);
+    for run in jobs.filter_map(|step| step.run.as_ref()) {
+        let folders = main
+            .parent()
+            .into_iter()
+            .chain(beside.as_deref())
+            .chain(search.iter().map(PathBuf::as_path));
+        match locate(&run.command, folders) {
+            Some(path) => found.push((run.command.clone(), path)),
+            None => return not_installed(manifest, &run.command),
+        }
+    }
+    if let Some(text) = unsafe_version(manifest, &main, runner, cache) {
+        return Verdict::Unsafe { text };
+    }
+    paths.extend(found);
+    Verdict::Ready
+}
+
+fn not_installed(manifest: &Manifest, command: &str) -> Verdict {
+    Verdict::NotInstalled {
+        text: format!(
+            "the program `{command}` of {} was not found; install it on the PATH, or leave the service out",
+            manifest.title
+        ),
+    }
+}
+
+/// Finds an executable file called `command`. Folders that are not absolute are passed over: what they mean depends on
+/// where the node was started.
+fn locate<'a>(command: &str, folders: impl Iterator<Item = &'a Path>) -> Option<PathBuf> {
+    if command.contains('/') {
+        return None;
+    }
+    folders
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(command))
+        .find(|path| {
+            fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0)
+        })
+}
+
+/// Says why the installed version must not start; what cannot be told is refused where some version is unsafe.
+fn unsafe_version(
+    manifest: &Manifest,
+    program: &Path,
+    runner: &dyn ProgramRunner,
+    cache: &mut VersionCache,
+) -> Option<String> {
+    let declared = &manifest.version;
+    if declared.minimum_safe.is_none() && declared.refused.is_empty() {
+        return None;
+    }
+    let shown = program.display();
+    let untold = |why: &str| {
+        Some(format!(
+            "the version of {shown} could not be told ({why}), and some versions of {} must not start",
+            manifest.title
+        ))
+    };
+    if declared.probe_args.is_empty() {
+        return untold("its manifest has no probe_args");
+    }
+    let printed = match printed(program, &declared.probe_args, runner, cache) {
+        Ok(printed) => printed,
+        Err(error) => return untold(&error.to_string()),
+    };
+    let Some(found) = version::extract(&printed) else {
+        return untold("it printed no version");
+    };
+    refusal(manifest, &found).map(|why| format!("{shown}: {why}"))
+}
+
+fn refusal(manifest: &Manifest, found: &Version) -> Option<String> {
+    manifest
+        .version
+        .check(found)
+        .err()
+        .map(|error| error.to_string())
+}
+
+fn printed(
+    program: &Path,
+    args: &[String],
+    runner: &dyn ProgramRunner,
+    cache: &mut VersionCache,
+) -> std::io::Result<String> {
+    let meta = fs::metadata(program)?;
+    let identity = ProgramIdentity {
+        path: program.to_owned(),
+        modified_s: meta.mtime(),
+        modified_ns: meta.mtime_nsec(),
+        size: meta.size(),
+        args: args.to_vec(),
+    };
+    if let Some(known) = cache.0.get(&identity) {
+        return Ok(known.clone());
+    }
+    let printed = runner.output(program, args, VERSION_TIMEOUT)?;
+    cache.0.insert(identity, printed.clone());
+    Ok(printed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! What one client may ask for, and what it is told when that is exceeded.
+
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use nostr::key::Keys;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::Client;
+use crate::support::Program;
+use crate::support::event;
+use crate::support::start;
+
+#[tokio::test]
+async fn events_by_one_key_are_limited_per_minute() {
+    let relay = start("[limits]\nevents_per_minute_per_key = 3").await;
+    let (busy, other) = (Keys::generate(), Keys::generate());
+    let mut client = Client::connect(&relay.url).await;
+    for number in 0..3 {
+        assert!(
+            client
+                .publish(&event(&busy, 1, &number.to_string(), &[]))
+                .await
+                .0
+        );
+    }
+    let (accepted, text) = client.publish(&event(&busy, 1, "four", &[])).await;
+    assert!(!accepted && text.starts_with("rate-limited: "), "{text}");
+    assert!(client.publish(&event(&other, 1, "", &[])).await.0);
+}
+
+#[tokio::test]
+async fn messages_to_one_recipient_are_limited_per_minute() {
+    let relay = start("[limits]\nprivate_events_per_minute_per_recipient = 2").await;
+    let [busy, other] = [0, 1].map(|_| Keys::generate().public_key().to_hex());
+    let mut client = Client::connect(&relay.url).await;
+    let wrap = |p: &str| event(&Keys::generate(), 1059, "", &[&["p", p]]);
+    assert!(client.publish(&wrap(&busy)).await.0);
+    assert!(client.publish(&wrap(&busy)).await.0);
+    let (accepted, text) = client.publish(&wrap(&busy)).await;
+    assert!(!accepted && text.starts_with("rate-limited: "), "{text}");
+    assert!(client.publish(&wrap(&other)).await.0);
+}
+
+#[tokio::test]
+async fn an_addresses_events_queries_and_proofs_are_limited_per_minute() {
+    let limits = "[limits]\nevents_per_minute_per_address = 2\nrequests_per_minute_per_address = 2\nauths_per_minute_per_address = 2";
+    let relay = start(limits).await;
+    let mut first = Client::connect(&relay.url).await;
+    let mut second = Client::connect(&relay.url).await;
+    for _ in 0..2 {
+        assert!(first.publish(&event(&Keys::generate(), 1, "", &[])).await.0);
+        assert!(first.ids(json!({})).await.is_ok());
+        assert!(first.authenticate(&Keys::generate()).await.0);
+    }
+    let (_, text) = second.publish(&event(&Keys::generate(), 1, "", &[])).await;
+    assert!(text.starts_with("rate-limited: "), "{text}");
+    let (_, text) = second.authenticate(&Keys::generate()).await;
+    assert!(text.starts_with("rate-limited: "), "{text}");
+    for text in [
+        second.ids(json!({})).await.expect_err("a refusal"),
+        second.count(json!({})).await.expect_err("a refusal"),
+        second
+            .reconcile(json!({}), &[])
+            .await
+            .expect_err("a refusal"),
+    ] {
+        assert!(text.starts_with("rate-limited: "), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn messages_of_any_kind_are_limited_per_minute() {
+    let relay = start("[limits]\nmessages_per_minute_per_address = 2").await;
+    let mut client = Client::connect(&relay.url).await;
+    for _ in 0..3 {
+        client.send(json!(["CLOSE", "x"])).await;
+    }
+    let answer = client.receive().await;
+    assert!(
+        answer[1]
+            .as_str()
+            .expect("a text")
+            .starts_with("rate-limited: "),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn subscriptions_filters_and_values_are_bounded() {
+    let limits = "[limits]\nsubscriptions_per_connection = 2\nfilters_per_request = 2\nfilter_values = 5\nfilter_combinations = 4\nmax_limit = 3";
+    let relay = start(limits).await;
+    let keys = Keys::generate();
+    let mut client = Client::connect(&relay.url).await;
+    for number in 0..5 {
+        client
+            .publish(&event(&keys, 1, &number.to_string(), &[]))
+            .await;
+    }
+    assert_eq!(
+        client
+            .ids(json!({"limit": 1000}))
+            .await
+            .expect("an answer")
+            .len(),
+        3
+    );
+    let refusal = client
+        .query(&[json!({}), json!({}), json!({})])
+        .await
+        .expect_err("a refusal");
+    assert_eq!(refusal, "blocked: too many filters");
+    let refusal = client
+        .ids(json!({"kinds": [1, 2, 3, 4, 5, 6]}))
+        .await
+        .expect_err("a refusal");
+    assert_eq!(refusal, "blocked: the filter has too many values");
+    let wide = json!({"kinds": [1, 2, 3], "#t": ["a", "b"]});
+    let refusal = client.ids(wide).await.expect_err("a refusal");
+    assert_eq!(
+        refusal,
+        "blocked: the filter has too many combinations of values"
+    );
+    for _ in 0..2 {
+        let name = client.subscribe(&[json!({})]).await;
+        client.stored(&name).await.expect("a subscription");
+    }
+    let refusal = client.ids(json!({})).await.expect_err("a refusal");
+    assert_eq!(refusal, "blocked: too many open subscriptions");
+}
+
+#[tokio::test]
+async fn a_query_that_looks_at_too_much_is_refused_and_not_cut_short() {
+    let relay = start("[limits]\nscan_events = 20\ncount_events = 20").await;
+    let recipient = Keys::generate().public_key().to_hex();
+    let mut client = Client::connect(&relay.url).await;
+    for _ in 0..40 {
+        client
+            .publish(&event(&Keys::generate(), 1059, "", &[&["p", &recipient]]))
+            .await;
+    }
+    let refusal = client
+        .ids(json!({"limit": 10}))
+        .await
+        .expect_err("a refusal");
+    assert!(refusal.starts_with("blocked: "), "{refusal}");
+    let refusal = client.count(json!({})).await.expect_err("a refusal");
+    assert!(refusal.starts_with("blocked: "), "{refusal}");
+}
+
+#[tokio::test]
+async fn large_events_and_messages_are_answered_and_absurd_ones_end_the_connection() {
+    let relay =
+        start("[limits]\nmax_event_bytes = 1000\nmax_message_bytes = 2000\nmax_event_tags = 3")
+            .await;
+    let keys = Keys::generate();
+    let mut client = Client::connect(&relay.url).await;
+    let (_, text) = client
+        .publish(&event(&keys, 1, &"x".repeat(1000), &[]))
+        .await;
+    assert_eq!(text, "invalid: the event is too large");
+    let tags: [&[&str]; 4] = [&["t", "a"], &["t", "b"], &["t", "c"], &["t", "d"]];
+    let (_, text) = client.publish(&event(&keys, 1, "", &tags)).await;
+    assert_eq!(text, "invalid: the event has too many tags");
+    client.send_text(&"x".repeat(2500)).await;
+    assert_eq!(
+        client.receive().await,
+        json!(["NOTICE", "invalid: the message is too large"])
+    );
+    client
+        .socket
+        .send(Message::binary(vec![1, 2, 3]))
+        .await
+        .expect("sent");
+    assert_eq!(
+        client.receive().await,
+        json!(["NOTICE", "invalid: messages are text"])
+    );
+    let _ = client.socket.send(Message::text("x".repeat(100_000))).await;
+    assert_eq!(client.try_receive().await, None);
+}
+
+#[tokio::test]
+async fn connections_are_counted_per_address_until_they_end() {
+    let relay = start("[limits]\nconnections_per_address = 2").await;
+    let first = Client::connect(&relay.url).await;
+    let _second = Client::connect(&relay.url).await;
+    let refused = tokio_tungstenite::connect_async(relay.url.as_str()).await;
+    let text = refused.expect_err("a refusal").to_string();
+    assert!(text.contains("429"), "{text}");
+    drop(first);
+    let again = async {
+        while tokio_tungstenite::connect_async(relay.url.as_str())
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::DEADLINE, again)
+        .await
+        .expect("room for another");
+}
+
+/// A reader that never reads is given up, and costs neither memory without end nor the others' feed.
+#[tokio::test]
+async fn a_reader_that_does_not_read_is_given_up() {
+    let limits = "[limits]\noutgoing_bytes = 65536\nslow_reader_secs = 1\nevents_per_minute_per_key = 100000\nevents_per_minute_per_address = 100000\nmessages_per_minute_per_address = 100000";
+    let relay = start(limits).await;
+    let keys = Keys::generate();
+    let mut slow = Client::connect(&relay.url).await;
+    let mut quick = Client::connect(&relay.url).await;
+    for client in [&mut slow, &mut quick] {
+        let name = client.subscribe(&[json!({"kinds": [20_001]})]).await;
+        client.stored(&name).await.expect("a subscription");
+    }
+    let mut publisher = Client::connect(&relay.url).await;
+    let content = "x".repeat(60_000);
+    for _ in 0..400 {
+        let passing = event(&keys, 20_001, &content, &[]);
+        publisher.publish(&passing).await;
+        assert_eq!(quick.receive().await[2]["id"], passing.id.to_hex());
+    }
+    let ended = async {
+        // What the system had buffered still arrives; then the connection is over.
+        while slow.try_receive().await.is_some() {}
+    };
+    tokio::time::timeout(crate::support::DEADLINE, ended)
+        .await
+        .expect("an end");
+}
+
+/// A query's answer waits for its reader instead: nothing is lost while the reader goes on reading.
+#[tokio::test]
+async fn a_long_answer_waits_for_its_reader() {
+    let limits =
+        "[limits]\noutgoing_bytes = 65536\nmax_limit = 1000\nevents_per_minute_per_key = 100000";
+    let relay = start(limits).await;
+    let keys = Keys::generate();
+    let mut client = Client::connect(&relay.url).await;
+    let content = "x".repeat(30_000);
+    for number in 0..200 {
+        assert!(
+            client
+                .publish(&event(&keys, 1, &format!("{number}{content}"), &[]))
+                .await
+                .0
+        );
+    }
+    let name = client.subscribe(&[json!({})]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(client.stored(&name).await.expect("an answer").len(), 200);
+}
+
+#[tokio::test]
+async fn a_thousand_idle_subscriptions_take_less_than_100_mib() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits =
+        "[limits]\nconnections_per_address = 2000\nrequests_per_minute_per_address = 100000";
+    let program = Program::start(folder.path(), limits);
+    let mut clients = Vec::new();
+    for _ in 0..1000 {
+        let mut client = Client::connect(&program.url).await;
+        let name = client
+            .subscribe(&[json!({"kinds": [1], "#t": ["x"]})])
+            .await;
+        client.stored(&name).await.expect("a subscription");
+        clients.push(client);
+    }
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", program.id())).expect("a process");
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .expect("a size");
+    let kib: u64 = resident
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number");
+    println!("1000 idle subscriptions: {kib} KiB resident");
+    assert!(kib < 100 * 1024, "{kib} KiB");
+}
