@@ -30,10 +30,20 @@ fn files(extension: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Read once: reading it is what `Catalog::with` does again for each bad manifest.
+/// Read once: it is the same for every file.
 fn embedded() -> &'static Catalog {
     static EMBEDDED: LazyLock<Catalog> = LazyLock::new(|| Catalog::load(None).unwrap());
     &EMBEDDED
+}
+
+/// The embedded manifests and further ones.
+fn with<'a>(
+    further: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Catalog, ManifestErrors> {
+    let kept = embedded()
+        .iter()
+        .map(|(_, entry)| (entry.file.as_str(), entry.text.as_str()));
+    Catalog::of_texts(kept.chain(further))
 }
 
 fn check(name: &str, text: &str) -> Result<(), ManifestErrors> {
@@ -46,7 +56,7 @@ fn check(name: &str, text: &str) -> Result<(), ManifestErrors> {
         let profile = profile::parse(text, &file)?;
         embedded().validate(&profile, &Choices::default())
     } else {
-        Catalog::with([(file.as_str(), text)]).map(drop)
+        with([(file.as_str(), text)]).map(drop)
     }
 }
 
@@ -116,7 +126,7 @@ fn both_examples_are_read_and_fit_the_catalogue() {
             .join("../manifests/examples")
             .join(name);
         let text = fs::read_to_string(path).unwrap();
-        Catalog::with([(name, text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+        with([(name, text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     }
 }
 
@@ -148,7 +158,7 @@ fn services_that_wait_for_each_other_are_refused() {
         )
     };
     let (a, b) = (member("a", "b"), member("b", "a"));
-    let catalog = Catalog::with([("a.toml", a.as_str()), ("b.toml", b.as_str())]).unwrap();
+    let catalog = with([("a.toml", a.as_str()), ("b.toml", b.as_str())]).unwrap();
     let text = "[services.a]\nmanifest = \"a\"\n\n[services.b]\nmanifest = \"b\"\n";
     let choices = choices::parse(text, "node.toml").unwrap();
     let errors = catalog

@@ -2,6 +2,9 @@
 //!
 //! It does not know where the words come from.
 
+/// Longer lists are cut: a screenful of names is no hint.
+const MOST_WORDS: usize = 16;
+
 /// Returns the word nearest to `wrong`, where one is near enough to be meant.
 pub(super) fn nearest<'a>(
     wrong: &str,
@@ -29,6 +32,10 @@ pub(super) fn among<'a>(
     }
     if known.is_empty() {
         return format!("no {what} is declared here");
+    }
+    if known.len() > MOST_WORDS {
+        let more = known.len() - MOST_WORDS;
+        return format!("known here: {} and {more} more", list(&known[..MOST_WORDS]));
     }
     format!("known here: {}", list(&known))
 }

@@ -86,7 +86,6 @@ pub fn environment() -> Environment<'static> {
             .expect("the default delimiters are legal"),
     );
     environment.set_recursion_limit(50);
-    environment.set_debug(false);
     for name in ["range", "dict", "debug", "namespace"] {
         environment.remove_global(name);
     }
@@ -99,10 +98,7 @@ pub fn environment() -> Environment<'static> {
             return Ok(out.write_str(if value.is_true() { "true" } else { "false" })?);
         }
         if value.to_string().chars().any(char::is_control) {
-            return Err(Error::new(
-                ErrorKind::InvalidOperation,
-                "a value holds a control character",
-            ));
+            return Err(Error::new(ErrorKind::InvalidOperation, CONTROL_CHARACTER));
         }
         minijinja::escape_formatter(out, state, value)
     });
@@ -113,17 +109,28 @@ pub fn environment() -> Environment<'static> {
 pub fn render(source: &str, context: impl Serialize) -> Result<String, TemplateError> {
     environment()
         .render_str(source, Value::from(Serde(&context)))
-        .map_err(|error| fails(&error))
+        .map_err(|error| TemplateError::Fails(describe(&error, harmless(&error))))
 }
 
+const CONTROL_CHARACTER: &str = "a value holds a control character";
+
+/// Whether an error's detail quotes the template at most; others may quote a value, and a value may be a secret.
+fn harmless(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UndefinedError | ErrorKind::UnknownFilter | ErrorKind::UnknownTest
+    ) || error.detail() == Some(CONTROL_CHARACTER)
+}
+
+/// Only stand-ins were rendered, so that the whole error may be told.
 fn fails(error: &Error) -> TemplateError {
-    TemplateError::Fails(describe(error))
+    TemplateError::Fails(describe(error, true))
 }
 
-/// Names an error by its kind, detail and line; never by the source's values.
-fn describe(error: &Error) -> String {
+/// Names an error by its kind and line, and by its detail where that may be told.
+fn describe(error: &Error, detailed: bool) -> String {
     let mut text = error.kind().to_string();
-    if let Some(detail) = error.detail() {
+    if let Some(detail) = error.detail().filter(|_| detailed) {
         text.push_str(", ");
         text.push_str(detail);
     }
@@ -225,7 +232,7 @@ impl<'a> Checker<'a> {
         let template = self
             .environment
             .template_from_str(source)
-            .map_err(|error| TemplateError::Syntax(describe(&error)))?;
+            .map_err(|error| TemplateError::Syntax(describe(&error, true)))?;
         let mut read: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         read.sort();
         for variable in &read {
@@ -282,7 +289,22 @@ fn check_variable(
             variable: variable.to_owned(),
         });
     }
-    let hint = super::hint::among("variable", variable, allowed.iter().map(String::as_str));
+    let hint = if scope == Scope::Text {
+        let probes = manifest.probes.keys().map(|probe| probe.as_str());
+        let probe = super::hint::nearest(parts[0], probes.clone());
+        probe.map_or_else(
+            || {
+                super::hint::among(
+                    "probe",
+                    variable,
+                    probes.chain(allowed.iter().map(String::as_str)),
+                )
+            },
+            |probe| format!("did you mean the probe `{probe}`?"),
+        )
+    } else {
+        super::hint::among("variable", variable, allowed.iter().map(String::as_str))
+    };
     Err(TemplateError::Unknown {
         variable: variable.to_owned(),
         hint,

@@ -45,6 +45,22 @@ fn a_missing_value_is_an_error_that_names_no_value() {
 }
 
 #[test]
+fn an_error_never_quotes_a_value() {
+    for source in [
+        "{{ word | base64_to_hex }}",
+        "{{ word | percent }}",
+        "{{ word | int }}",
+        "{{ word / 2 }}",
+    ] {
+        let rendered = render(source, json!({ "word": "hunter2" }));
+        let Err(TemplateError::Fails(text)) = rendered else {
+            panic!("{source}: {rendered:?}")
+        };
+        assert!(!text.contains("hunter2"), "{source}: {text}");
+    }
+}
+
+#[test]
 fn percent_rounds_down_so_that_all_means_all() {
     for (share, percent) in [
         (0.1234, "12.3"),
@@ -75,6 +91,15 @@ fn base64_of_a_marker_marks_the_encoded_secret() {
     assert_eq!(
         render("{{ '3q2+7w==' | base64_to_hex }}", json!({})).as_deref(),
         Ok("deadbeef")
+    );
+}
+
+#[test]
+fn switches_are_written_in_lower_case() {
+    let context = json!({ "on": true, "off": false });
+    assert_eq!(
+        render("{{ on }} {{ off }}", context).as_deref(),
+        Ok("true false")
     );
 }
 

@@ -15,19 +15,14 @@ use crate::manifest::schema::NetworkKey;
 use crate::manifest::schema::Port;
 use crate::manifest::schema::ProviderFile;
 
-const NETWORKS: [(Network, NetworkKey); 3] = [
-    (Network::Mainnet, NetworkKey::Mainnet),
-    (Network::Signet, NetworkKey::Signet),
-    (Network::Regtest, NetworkKey::Regtest),
-];
+const NETWORKS: [Network; 3] = [Network::Mainnet, Network::Signet, Network::Regtest];
 
 impl Port {
     /// Returns the port's number on `network`.
     #[must_use]
     pub fn number_on(&self, network: Network) -> Option<u16> {
-        let (_, key) = NETWORKS.into_iter().find(|(known, _)| *known == network)?;
-        self.number
-            .get(&key)
+        let given = self.number.get(&network.into());
+        given
             .or_else(|| self.number.get(&NetworkKey::Default))
             .copied()
     }
@@ -50,7 +45,7 @@ pub(super) fn check_port_numbers(manifest: &Manifest, found: &mut Findings) {
                 format!("the port `{name}` has the number 0"),
             );
         }
-        for (network, _) in NETWORKS {
+        for network in NETWORKS {
             if manifest.runs_on(network) && port.number_on(network).is_none() {
                 found.add_with_hint(
                     Rule::PortNumber,
@@ -64,7 +59,7 @@ pub(super) fn check_port_numbers(manifest: &Manifest, found: &mut Findings) {
 }
 
 pub(super) fn check_duplicate_ports(manifest: &Manifest, found: &mut Findings) {
-    for (network, _) in NETWORKS {
+    for network in NETWORKS {
         let mut taken: BTreeMap<u16, &Name> = BTreeMap::new();
         if !manifest.runs_on(network) {
             continue;

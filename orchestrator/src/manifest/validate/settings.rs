@@ -25,11 +25,11 @@ pub enum SettingError {
         expected: String,
     },
     /// It lies outside the range.
-    #[error("{given} is outside {range}")]
+    #[error("{given} is {range}")]
     Range {
         /// The value as it was given.
         given: String,
-        /// The range, with its unit.
+        /// What it is not, such as `outside 1 to 10 s`.
         range: String,
     },
     /// It holds a character that no line of text may hold.
@@ -78,7 +78,10 @@ impl SettingKind {
         };
         let out_of_range = || SettingError::Range {
             given: value.to_string(),
-            range: self.range(),
+            range: match self {
+                Self::Integer { .. } => format!("outside {}", self.range()),
+                _ => format!("not {}", self.range()),
+            },
         };
         match self {
             Self::Bool { .. } => value
