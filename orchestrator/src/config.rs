@@ -205,7 +205,8 @@ impl Surroundings {
     /// Lists where the control socket of the node in `data` may lie: ours, and for root that of the folder's owner.
     #[must_use]
     pub fn sockets(&self, data: &Path, node_id: &str) -> Vec<PathBuf> {
-        let mut folders = self.run_folders(node_id);
+        let mut folders: Vec<PathBuf> = kept_run_folder(data).into_iter().collect();
+        folders.extend(self.run_folders(node_id));
         let owner = std::fs::metadata(data).map(|meta| meta.uid());
         if let Ok(owner) = owner
             && self.uid == 0
@@ -223,6 +224,16 @@ impl Surroundings {
             .map(|folder| folder.join("control.sock"))
             .collect()
     }
+}
+
+/// The file of a data folder that keeps where its run folder lies: chosen once, as rendered paths name it.
+pub const RUN_NOTE: &str = "run.path";
+
+/// Returns the run folder that a node chose before, if it did.
+#[must_use]
+pub fn kept_run_folder(data: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(data.join(RUN_NOTE)).ok()?;
+    Some(PathBuf::from(text.trim_end())).filter(|path| path.is_absolute())
 }
 
 /// Lists the folders under `base` that hold a node.

@@ -2,7 +2,15 @@
 //!
 //! Whatever happens in a test, nothing of its node stays running.
 
-#![allow(dead_code, reason = "each test target uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test target uses a part of it"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "the summary of all tests collects these lines"
+)]
 #![allow(
     clippy::disallowed_methods,
     reason = "a whole-program test starts programs and watches the real clock"

@@ -35,6 +35,7 @@ use crate::cli::Launch;
 use crate::cli::Stop;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
+use crate::config;
 use crate::entropy::Entropy;
 use crate::entropy::SystemEntropy;
 use crate::http;
@@ -360,16 +361,25 @@ async fn accepted_world(
 }
 
 fn choose_run_dir(launch: &Launch, base: &Base) -> Result<PathBuf, Failure> {
-    let candidates = launch
-        .surroundings
-        .run_folders(base.folder.identity().node_id.as_str());
-    tmpfs::choose(&candidates).map_err(|error| {
+    let note = base.folder.path().join(config::RUN_NOTE);
+    let kept = config::kept_run_folder(base.folder.path());
+    // Rendered paths name the run folder: another one would restart every service.
+    let mut candidates: Vec<PathBuf> = kept.clone().into_iter().collect();
+    let node_id = base.folder.identity().node_id.as_str();
+    candidates.extend(launch.surroundings.run_folders(node_id));
+    let chosen = tmpfs::choose(&candidates).map_err(|error| {
         Failure::new(
             Exit::Config,
             format!("rendered secrets have no place in memory: {error}"),
             "mount a tmpfs at /run or /dev/shm: secrets are never written to a disk",
         )
-    })
+    })?;
+    if kept.as_ref() != Some(&chosen) {
+        let text = format!("{}\n", chosen.display());
+        crate::store::durable::write(&note, text.as_bytes(), 0o600)
+            .map_err(|error| store_failure(&error))?;
+    }
+    Ok(chosen)
 }
 
 async fn bind_api(launch: &Launch, base: &Base) -> Result<TcpListener, Failure> {

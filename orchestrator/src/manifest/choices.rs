@@ -139,7 +139,7 @@ pub enum SetError {
         range: String,
         /// What is wrong with the value.
         #[source]
-        source: SettingError,
+        source: Box<SettingError>,
     },
     /// The file cannot be read as it stands.
     #[error("node.toml has errors; mend them first")]
@@ -190,7 +190,7 @@ pub fn value(
             service: service.clone(),
             setting: setting.clone(),
             range: declared.kind.range(),
-            source,
+            source: Box::new(source),
         })
 }
 

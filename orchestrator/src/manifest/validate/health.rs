@@ -212,18 +212,17 @@ fn check_probe(manifest: &Manifest, at: &Path, probe: &Probe, found: &mut Findin
         | Ask::Electrum {
             params: Some(params),
             ..
-        } => {
-            if !matches!(
-                serde_json::from_str(params),
-                Ok(serde_json::Value::Array(_))
-            ) {
-                found.add_with_hint(
-                    Rule::ProbeParams,
-                    at.then("params"),
-                    format!("`{params}` is not a JSON array"),
-                    "write the parameters like '[1, \"raw(51)\"]'",
-                );
-            }
+        } if !matches!(
+            serde_json::from_str(params),
+            Ok(serde_json::Value::Array(_))
+        ) =>
+        {
+            found.add_with_hint(
+                Rule::ProbeParams,
+                at.then("params"),
+                format!("`{params}` is not a JSON array"),
+                "write the parameters like '[1, \"raw(51)\"]'",
+            );
         }
         Ask::Http {
             tls: Some(file), ..
