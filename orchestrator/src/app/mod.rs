@@ -3,7 +3,6 @@
 //! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
 //! failure at any point leaves the data folder as it was.
 
-mod edit;
 mod node;
 mod services;
 mod status;
@@ -298,7 +297,7 @@ impl Base {
             let state = StateDb::create(&folder.state_db(), folder.identity())
                 .map_err(|error| store_failure(&error))?;
             crate::fail::point("app.state_created");
-            write_default_choices(folder.path()).map_err(|error| store_failure(&error))?;
+            write_default_choices(folder.path(), name).map_err(|error| store_failure(&error))?;
             let vault = seat(folder.path());
             if unseals_itself {
                 vault
@@ -317,12 +316,13 @@ impl Base {
 }
 
 /// Gives a new node a commented `node.toml`, unless the operator prepared one.
-fn write_default_choices(data: &Path) -> Result<(), StoreError> {
+fn write_default_choices(data: &Path, name: ProfileName) -> Result<(), StoreError> {
     let path = data.join(world::CHOICES_FILE);
     if path.exists() {
         return Ok(());
     }
-    crate::store::durable::write(&path, b"", 0o600)
+    let text = crate::manifest::choices::default_text(name);
+    crate::store::durable::write(&path, text.as_bytes(), 0o600)
 }
 
 /// Takes what was accepted, or accepts the files at the very first start.

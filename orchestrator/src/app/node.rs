@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::sync::watch;
 
-use crate::app::edit as choices;
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
 use crate::app::status::Frame;
@@ -24,6 +23,8 @@ use crate::cli::Stop;
 use crate::clock::Clock;
 use crate::id::Name;
 use crate::id::ServiceId;
+use crate::manifest::choices;
+use crate::manifest::choices::SetError;
 use crate::node::Command;
 use crate::node::Event;
 use crate::node::Node;
@@ -168,19 +169,17 @@ impl RealNode {
     ) -> Result<Reply, Refusal> {
         let mut texts = self.texts()?;
         let world = self.parts.services.world();
-        texts.choices = choices::set(
-            &texts.choices,
+        let value = choices::value(
             &world.catalog,
             &world.profile,
+            &world.choices,
             service,
             setting,
             value,
         )
-        .map_err(|error| Refusal {
-            code: "bad_value".to_owned(),
-            message: error.to_string(),
-            hint: error.hint(),
-        })?;
+        .map_err(|error| refuse_set(&error))?;
+        texts.choices = choices::set(&texts.choices, service, setting, &value)
+            .map_err(|error| refuse_set(&error))?;
         self.change(texts, dry_run).await
     }
 
@@ -218,11 +217,8 @@ impl RealNode {
                 hint: "`flash-node status` lists the services".to_owned(),
             });
         }
-        texts.choices = choices::leave_out(&texts.choices, service).map_err(|error| Refusal {
-            code: "bad_choices".to_owned(),
-            message: error.to_string(),
-            hint: error.hint(),
-        })?;
+        texts.choices =
+            choices::leave_out(&texts.choices, service).map_err(|error| refuse_set(&error))?;
         let mut reply = self.change(texts, false).await?;
         reply.text.push_str(&format!(
             "its data stay; `flash-node purge {service}` deletes them\n"
@@ -554,6 +550,28 @@ fn refuse_vault(error: &VaultError) -> Refusal {
         code: error.code().to_owned(),
         message: sentence(error),
         hint: error.hint().to_owned(),
+    }
+}
+
+fn refuse_set(error: &SetError) -> Refusal {
+    let (code, hint) = match error {
+        SetError::Service { .. } => ("unknown_service", "`flash-node status` lists the services"),
+        SetError::Setting { .. } => (
+            "unknown_setting",
+            "the manifest of the service lists its settings",
+        ),
+        SetError::Value { .. } => (
+            "bad_value",
+            "nothing was changed; choose a value that it takes",
+        ),
+        SetError::File(_) | SetError::NotATable(_) => {
+            ("bad_choices", "mend node.toml; nothing was changed")
+        }
+    };
+    Refusal {
+        code: code.to_owned(),
+        message: sentence(error),
+        hint: hint.to_owned(),
     }
 }
 

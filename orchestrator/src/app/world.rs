@@ -42,7 +42,7 @@ pub(crate) const MANIFESTS_DIR: &str = "manifests";
 
 /// Why texts do not make a desired state. Nothing was accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum WorldError {
+pub(crate) enum WorldError {
     /// A manifest, a profile or `node.toml` holds mistakes.
     #[error("{0}")]
     Texts(ManifestErrors),
@@ -167,6 +167,7 @@ impl World {
         let catalog =
             Catalog::of_texts(manifests.map(|(file, text)| (file.as_str(), text.as_str())))?;
         let choices = choices::parse(&texts.choices, CHOICES_FILE)?;
+        catalog.validate(&profile, &choices)?;
         let kind = ground.places.kind;
         let requests = ports::requests(&profile, &choices, &catalog, kind);
         let mut kept = PortTable::default();

@@ -139,7 +139,7 @@ pub enum SetError {
         range: String,
         /// What is wrong with the value.
         #[source]
-        source: SettingError,
+        source: Box<SettingError>,
     },
     /// The file cannot be read as it stands.
     #[error("node.toml has errors; mend them first")]
@@ -190,7 +190,7 @@ pub fn value(
             service: service.clone(),
             setting: setting.clone(),
             range: declared.kind.range(),
-            source,
+            source: Box::new(source),
         })
 }
 
@@ -203,31 +203,6 @@ pub fn set(
     setting: &Name,
     value: &serde_json::Value,
 ) -> Result<String, SetError> {
-    parse(text, FILE).map_err(SetError::File)?;
-    let mut document: DocumentMut = text.parse().expect("read just before");
-    if document.is_empty() && !text.trim().is_empty() {
-        // Nothing but comments: the first choice goes behind them.
-        let first = set("", service, setting, value)?;
-        return Ok(format!("{}\n\n{first}", text.trim_end()));
-    }
-    let mut place = document.as_table_mut() as &mut dyn TableLike;
-    let mut path = Vec::new();
-    for (key, named_only) in [
-        ("services", true),
-        (service.as_str(), true),
-        ("settings", false),
-    ] {
-        path.push(key);
-        let entry = place.entry(key).or_insert_with(|| {
-            let mut table = Table::new();
-            // Only the innermost table gets a header of its own.
-            table.set_implicit(named_only);
-            Item::Table(table)
-        });
-        place = entry
-            .as_table_like_mut()
-            .ok_or_else(|| SetError::NotATable(path.join(".")))?;
-    }
     let new: toml_edit::Value = match value {
         serde_json::Value::Bool(value) => (*value).into(),
         serde_json::Value::Number(value) if value.is_i64() => {
@@ -236,7 +211,48 @@ pub fn set(
         serde_json::Value::String(value) => value.as_str().into(),
         _ => return Err(SetError::NotATable(format!("{service}.settings.{setting}"))),
     };
-    match place.get_mut(setting.as_str()).and_then(Item::as_value_mut) {
+    write(
+        text,
+        &["services", service.as_str(), "settings"],
+        setting.as_str(),
+        new,
+    )
+}
+
+/// Writes `enabled = false` for `service` into the text of `node.toml`: the service is left out, its data stay.
+///
+/// Errors: as [`set`].
+pub fn leave_out(text: &str, service: &ServiceId) -> Result<String, SetError> {
+    write(
+        text,
+        &["services", service.as_str()],
+        "enabled",
+        false.into(),
+    )
+}
+
+/// Writes one value at `path`, making the tables that are missing; comments and order survive.
+fn write(text: &str, path: &[&str], key: &str, new: toml_edit::Value) -> Result<String, SetError> {
+    parse(text, FILE).map_err(SetError::File)?;
+    let mut document: DocumentMut = text.parse().expect("read just before");
+    if document.is_empty() && !text.trim().is_empty() {
+        // Nothing but comments: the first choice goes behind them.
+        let first = write("", path, key, new)?;
+        return Ok(format!("{}\n\n{first}", text.trim_end()));
+    }
+    let mut place = document.as_table_mut() as &mut dyn TableLike;
+    for (at, name) in path.iter().enumerate() {
+        let entry = place.entry(name).or_insert_with(|| {
+            let mut table = Table::new();
+            // Only the innermost table gets a header of its own.
+            table.set_implicit(at + 1 < path.len());
+            Item::Table(table)
+        });
+        place = entry
+            .as_table_like_mut()
+            .ok_or_else(|| SetError::NotATable(path[..=at].join(".")))?;
+    }
+    match place.get_mut(key).and_then(Item::as_value_mut) {
         Some(old) => {
             // What stands around the old value, such as a comment behind it, stays.
             let decor = old.decor().clone();
@@ -244,7 +260,7 @@ pub fn set(
             *old.decor_mut() = decor;
         }
         None => {
-            place.insert(setting.as_str(), Item::Value(new));
+            place.insert(key, Item::Value(new));
         }
     }
     Ok(document.to_string())

@@ -204,31 +204,24 @@ fn check_probe(manifest: &Manifest, at: &Path, probe: &Probe, found: &mut Findin
             ),
         );
     }
-    match &probe.ask {
-        Ask::Jsonrpc {
-            params: Some(params),
-            ..
-        }
-        | Ask::Electrum {
-            params: Some(params),
-            ..
-        } => {
-            if !matches!(
-                serde_json::from_str(params),
-                Ok(serde_json::Value::Array(_))
-            ) {
-                found.add_with_hint(
-                    Rule::ProbeParams,
-                    at.then("params"),
-                    format!("`{params}` is not a JSON array"),
-                    "write the parameters like '[1, \"raw(51)\"]'",
-                );
-            }
-        }
-        Ask::Http {
-            tls: Some(file), ..
-        } => check_provider_file(manifest, &at.then("tls"), file, found),
-        _ => {}
+    let params = match &probe.ask {
+        Ask::Jsonrpc { params, .. } | Ask::Electrum { params, .. } => params.as_deref(),
+        _ => None,
+    };
+    let array = |text| matches!(serde_json::from_str(text), Ok(serde_json::Value::Array(_)));
+    if let Some(params) = params.filter(|params| !array(params)) {
+        found.add_with_hint(
+            Rule::ProbeParams,
+            at.then("params"),
+            format!("`{params}` is not a JSON array"),
+            "write the parameters like '[1, \"raw(51)\"]'",
+        );
+    }
+    if let Ask::Http {
+        tls: Some(file), ..
+    } = &probe.ask
+    {
+        check_provider_file(manifest, &at.then("tls"), file, found);
     }
 }
 

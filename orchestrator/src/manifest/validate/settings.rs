@@ -158,7 +158,7 @@ pub(super) fn check_defaults(manifest: &Manifest, found: &mut Findings) {
                 match kind.check(&kind.default_value()) {
                     Ok(()) | Err(SettingError::Character(_)) => {}
                     Err(error) => {
-                        found.add(rule, at.then("default"), format!("the default {error}"))
+                        found.add(rule, at.then("default"), format!("the default {error}"));
                     }
                 }
             }
