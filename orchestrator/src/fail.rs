@@ -45,6 +45,15 @@ pub const POINTS: &[&str] = &[
     "secret.promised",
     "capture.stored",
     "capture.promised",
+    "apply.accepted",
+    "set.written",
+    "purge.begin",
+    "purge.deleted",
+    "app.initialised",
+    "app.folder",
+    "app.state_created",
+    "app.vault_created",
+    "app.accepted",
 ];
 
 /// Kills the process here, where the environment asks for it: `FLASH_FAILPOINT=name`, or `name:N` for the Nth
