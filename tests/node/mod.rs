@@ -3,7 +3,10 @@
 //! Whatever happens in a test, nothing of its node stays running.
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
-#![allow(clippy::disallowed_methods, reason = "a whole-program test starts programs and watches the real clock")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a whole-program test starts programs and watches the real clock"
+)]
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +32,9 @@ pub fn skip(why: &str) {
 /// Looks for a program on the PATH.
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 /// A daemon that is reaped as soon as it ends: whoever asks for its process id must not find a zombie.
@@ -62,7 +67,13 @@ impl TestNode {
         if profile != "demo" {
             up.extend(["--runtime".to_owned(), "process".to_owned()]);
         }
-        Self { folder, profile: profile.to_owned(), up, env: BTreeMap::new(), daemon: None }
+        Self {
+            folder,
+            profile: profile.to_owned(),
+            up,
+            env: BTreeMap::new(),
+            daemon: None,
+        }
     }
 
     /// Makes a node and waits until its API answers.
@@ -107,10 +118,18 @@ impl TestNode {
             .open(self.folder.path().join("daemon.log"))
             .expect("a log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_flash-node"));
-        command.arg("--data").arg(self.data()).args(["up", "--background-daemon", "--profile", &self.profile]);
+        command.arg("--data").arg(self.data()).args([
+            "up",
+            "--background-daemon",
+            "--profile",
+            &self.profile,
+        ]);
         command.args(&self.up).envs(&self.env);
         command.env("PATH", search_path());
-        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log);
         let mut child = command.spawn().expect("the program starts");
         let pid = child.id();
         let end = std::thread::spawn(move || child.wait().ok().and_then(|status| status.code()));
@@ -140,7 +159,11 @@ impl TestNode {
                 return daemon.end.join().expect("the daemon ends");
             }
             self.daemon = Some(daemon);
-            assert!(begun.elapsed() < PATIENCE, "the daemon does not end\n{}", self.daemon_log());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the daemon does not end\n{}",
+                self.daemon_log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -159,11 +182,22 @@ impl TestNode {
     pub fn cli_with_input(&self, args: &[&str], input: &str) -> Output {
         use std::io::Write;
         let mut command = Command::new(env!("CARGO_BIN_EXE_flash-node"));
-        command.arg("--data").arg(self.data()).args(args).env("PATH", search_path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("--data")
+            .arg(self.data())
+            .args(args)
+            .env("PATH", search_path());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         // A command that reads nothing may have ended already.
-        let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+        let _ = child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(input.as_bytes());
         child.wait_with_output().expect("the command ends")
     }
 
@@ -189,19 +223,28 @@ impl TestNode {
 
     /// Returns `status --json`.
     pub fn status(&self) -> Value {
-        self.try_status().unwrap_or_else(|| panic!("no status\n{}", self.daemon_log()))
+        self.try_status()
+            .unwrap_or_else(|| panic!("no status\n{}", self.daemon_log()))
     }
 
     /// Returns one service of the status; null where there is none.
     pub fn service(&self, id: &str) -> Value {
         self.try_status()
-            .and_then(|status| status["services"].as_array()?.iter().find(|one| one["id"] == id).cloned())
+            .and_then(|status| {
+                status["services"]
+                    .as_array()?
+                    .iter()
+                    .find(|one| one["id"] == id)
+                    .cloned()
+            })
             .unwrap_or(Value::Null)
     }
 
     /// Waits until a service is ready and returns it.
     pub fn wait_ready(&self, id: &str) -> Value {
-        self.wait(&format!("{id} to be ready"), |node| node.service(id)["ready"]["ok"] == true);
+        self.wait(&format!("{id} to be ready"), |node| {
+            node.service(id)["ready"]["ok"] == true
+        });
         self.service(id)
     }
 
@@ -209,7 +252,10 @@ impl TestNode {
     pub fn endpoint(&self, service: &str, name: &str) -> String {
         let service = self.service(service);
         let endpoints = service["endpoints"].as_array().cloned().unwrap_or_default();
-        let found = endpoints.iter().find(|one| one["name"] == name).expect("the endpoint exists");
+        let found = endpoints
+            .iter()
+            .find(|one| one["name"] == name)
+            .expect("the endpoint exists");
         found["url"].as_str().expect("a URL").to_owned()
     }
 
@@ -234,7 +280,8 @@ impl TestNode {
 
     /// Everything that a service printed.
     pub fn service_log(&self, id: &str) -> String {
-        std::fs::read_to_string(self.data().join("logs").join(id).join("current.log")).unwrap_or_default()
+        std::fs::read_to_string(self.data().join("logs").join(id).join("current.log"))
+            .unwrap_or_default()
     }
 
     /// The process id of a service, from the runtime's own record; nothing where none runs.
@@ -253,10 +300,20 @@ impl TestNode {
         let short = id.and_then(|id| id["node_id"].as_str().map(|id| id[..6].to_owned()));
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").expect("proc").flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
+            let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok())
+            else {
+                continue;
+            };
+            let Ok(line) = std::fs::read(entry.path().join("cmdline")) else {
+                continue;
+            };
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let names_run = short.as_ref().is_some_and(|short| line.contains("flash-node-") && line.contains(short));
+            let names_run = short
+                .as_ref()
+                .is_some_and(|short| line.contains("flash-node-") && line.contains(short));
             if line.contains(&data) || names_run {
                 found.push((pid, line));
             }
@@ -281,7 +338,11 @@ impl Drop for TestNode {
         }
         let id = std::fs::read(self.data().join("node.json")).ok();
         let id: Option<Value> = id.and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(short) = id.as_ref().and_then(|id| id["node_id"].as_str()).map(|id| &id[..6]) {
+        if let Some(short) = id
+            .as_ref()
+            .and_then(|id| id["node_id"].as_str())
+            .map(|id| &id[..6])
+        {
             for root in ["/run", "/dev/shm"] {
                 for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
                     let name = entry.file_name().to_string_lossy().into_owned();
@@ -296,7 +357,11 @@ impl Drop for TestNode {
 
 /// Sends a signal, such as `-TERM`. A process that has ended since is no error.
 pub fn send(pid: u32, signal: &str) {
-    let _ = Command::new("kill").arg(signal).arg(pid.to_string()).stderr(Stdio::null()).status();
+    let _ = Command::new("kill")
+        .arg(signal)
+        .arg(pid.to_string())
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// The folder of our own programs, then the PATH.
@@ -309,9 +374,15 @@ fn search_path() -> std::ffi::OsString {
 
 /// Where flash-node, flash-relay and flash-mint were built.
 pub fn programs_folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_flash-node")).parent().expect("a folder").to_owned();
+    let folder = Path::new(env!("CARGO_BIN_EXE_flash-node"))
+        .parent()
+        .expect("a folder")
+        .to_owned();
     for name in ["flash-relay", "flash-mint"] {
-        assert!(folder.join(name).is_file(), "{name} is not built: run `make build`, or `make test`");
+        assert!(
+            folder.join(name).is_file(),
+            "{name} is not built: run `make build`, or `make test`"
+        );
     }
     folder
 }

@@ -14,7 +14,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::manifest;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
 use crate::secret::SecretUnavailable;
