@@ -62,6 +62,20 @@ impl Catalog {
         Self::read(sources)
     }
 
+    /// Reads the embedded manifests and further ones, each with the name of its file: for `flash-node check` and tests.
+    ///
+    /// Errors: as [`Catalog::load`].
+    pub fn with<'a>(
+        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ManifestErrors> {
+        let further = texts.into_iter().map(|(file, text)| Source {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            origin: Origin::Operator,
+        });
+        Self::read(embedded().chain(further))
+    }
+
     /// Builds a catalogue from texts alone, each with the name of its file: what was accepted, or is to be checked.
     ///
     /// Errors: as [`Catalog::load`].

@@ -30,20 +30,10 @@ fn files(extension: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Read once: it is the same for every file.
+/// Read once: reading it is what `Catalog::with` does again for each bad manifest.
 fn embedded() -> &'static Catalog {
     static EMBEDDED: LazyLock<Catalog> = LazyLock::new(|| Catalog::load(None).unwrap());
     &EMBEDDED
-}
-
-/// The embedded manifests and further ones.
-fn with<'a>(
-    further: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<Catalog, ManifestErrors> {
-    let kept = embedded()
-        .iter()
-        .map(|(_, entry)| (entry.file.as_str(), entry.text.as_str()));
-    Catalog::of_texts(kept.chain(further))
 }
 
 fn check(name: &str, text: &str) -> Result<(), ManifestErrors> {
@@ -56,7 +46,7 @@ fn check(name: &str, text: &str) -> Result<(), ManifestErrors> {
         let profile = profile::parse(text, &file)?;
         embedded().validate(&profile, &Choices::default())
     } else {
-        with([(file.as_str(), text)]).map(drop)
+        Catalog::with([(file.as_str(), text)]).map(drop)
     }
 }
 
@@ -126,7 +116,7 @@ fn both_examples_are_read_and_fit_the_catalogue() {
             .join("../manifests/examples")
             .join(name);
         let text = fs::read_to_string(path).unwrap();
-        with([(name, text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+        Catalog::with([(name, text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     }
 }
 
@@ -158,7 +148,7 @@ fn services_that_wait_for_each_other_are_refused() {
         )
     };
     let (a, b) = (member("a", "b"), member("b", "a"));
-    let catalog = with([("a.toml", a.as_str()), ("b.toml", b.as_str())]).unwrap();
+    let catalog = Catalog::with([("a.toml", a.as_str()), ("b.toml", b.as_str())]).unwrap();
     let text = "[services.a]\nmanifest = \"a\"\n\n[services.b]\nmanifest = \"b\"\n";
     let choices = choices::parse(text, "node.toml").unwrap();
     let errors = catalog
@@ -166,4 +156,23 @@ fn services_that_wait_for_each_other_are_refused() {
         .unwrap_err();
     assert_eq!(errors.errors()[0].rule, Rule::WaitCycle);
     assert!(errors.to_string().contains("a → b → a"), "{errors}");
+}
+
+/// The author's reference lists the rules in their own words.
+#[test]
+fn the_manual_lists_each_rule() {
+    let manual =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/manifests.md"))
+            .unwrap();
+    let lines = Rule::ALL
+        .iter()
+        .map(|rule| format!("- `{}`: {}", rule.name(), rule.sentence()));
+    let missing: Vec<String> = lines
+        .filter(|line| !manual.contains(line.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/manifests.md lacks:\n{}",
+        missing.join("\n")
+    );
 }

@@ -733,6 +733,16 @@ pub enum Scheme {
     Tcp,
 }
 
+impl From<Network> for NetworkKey {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Mainnet => Self::Mainnet,
+            Network::Signet => Self::Signet,
+            Network::Regtest => Self::Regtest,
+        }
+    }
+}
+
 impl Network {
     /// Returns the name as it is written.
     #[must_use]
@@ -741,16 +751,6 @@ impl Network {
             Self::Mainnet => "mainnet",
             Self::Signet => "signet",
             Self::Regtest => "regtest",
-        }
-    }
-}
-
-impl From<Network> for NetworkKey {
-    fn from(network: Network) -> Self {
-        match network {
-            Network::Mainnet => Self::Mainnet,
-            Network::Signet => Self::Signet,
-            Network::Regtest => Self::Regtest,
         }
     }
 }

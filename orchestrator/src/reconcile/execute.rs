@@ -59,7 +59,7 @@ impl Hands {
     pub(super) async fn execute(&self, step: &Step, service: Option<&DesiredService>) -> Done {
         let ended = match &step.action {
             Action::Start { hash } => self.start(service, hash).await,
-            Action::Supervise => self.supervise(&step.service, service).await,
+            Action::Supervise { hash } => self.supervise(&step.service, hash).await,
             Action::Remove { stop } | Action::Restart { stop } | Action::AskAgain { stop } => {
                 self.ask_to_stop(&step.service, *stop, &step.because).await
             }
@@ -139,25 +139,21 @@ impl Hands {
     }
 
     /// The program runs already: its files and secrets are not touched, so a sealed vault does not matter.
-    async fn supervise(
-        &self,
-        id: &ServiceId,
-        service: Option<&DesiredService>,
-    ) -> Result<Done, Failure> {
-        let Some(DesiredService {
-            wanted: Wanted::Run { spec, hash },
-            ..
-        }) = service
-        else {
-            return Ok(Done::Well);
+    async fn supervise(&self, id: &ServiceId, hash: &SpecHash) -> Result<Done, Failure> {
+        let record = self.record(id)?;
+        let Some(applied) = &record.applied else {
+            let text = format!("{id} runs, but nothing is remembered of how it was started");
+            return Err(Failure::Step(Obstacle {
+                code: "unremembered".to_owned(),
+                text,
+            }));
         };
         fail::point("supervise.begin");
         self.runtime
-            .ensure(&bare_unit(spec, hash))
+            .ensure(&bare_unit(&applied.spec, hash))
             .await
             .map_err(failed_start)?;
         fail::point("supervise.ensured");
-        let record = self.record(id)?;
         self.write(
             &record,
             "supervised",

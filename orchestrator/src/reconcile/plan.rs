@@ -74,7 +74,10 @@ pub enum Action {
     /// Clears away the remains of a program that ended. Data stay.
     Clean,
     /// Gives a running program a new supervisor. The program is not touched.
-    Supervise,
+    Supervise {
+        /// The specification that it runs with.
+        hash: SpecHash,
+    },
     /// Stops the program; the next passes start it with the new specification.
     Restart {
         /// How it is stopped.
@@ -154,14 +157,14 @@ impl Action {
             Self::AskAgain { .. } => 1,
             Self::Remove { .. } => 2,
             Self::Clean => 3,
-            Self::Supervise => 4,
+            Self::Supervise { .. } => 4,
             Self::Restart { .. } => 5,
             Self::Start { .. } => 6,
         }
     }
 
     fn goes_down(&self) -> bool {
-        !matches!(self, Self::Supervise | Self::Start { .. })
+        !matches!(self, Self::Supervise { .. } | Self::Start { .. })
     }
 }
 
@@ -211,8 +214,10 @@ impl<'a> View<'a> {
             State::Absent => Decision::Gone,
             State::Stopping { stage, .. } => decide_stopping(now, *stage),
             State::Running { .. } => {
+                // A consumer that is held back runs on as it can: it would be waited for in vain.
                 let waits: Vec<String> = self
                     .running_consumers(id)
+                    .filter(|consumer| !self.is_held_back(consumer))
                     .map(ToString::to_string)
                     .collect();
                 if waits.is_empty() {
@@ -241,16 +246,17 @@ impl<'a> View<'a> {
         hash: &SpecHash,
     ) -> Decision {
         match &now.state {
+            // Whatever is to become of it: a program without a supervisor ends unseen.
             State::Running {
                 hash: running,
-                supervised,
-            } if running == hash => {
-                if *supervised {
-                    self.note_running(now, spec)
-                } else {
-                    Decision::Due(Action::Supervise, vec!["its supervisor is gone".to_owned()])
-                }
-            }
+                supervised: false,
+            } => Decision::Due(
+                Action::Supervise {
+                    hash: running.clone(),
+                },
+                vec!["its supervisor is gone".to_owned()],
+            ),
+            State::Running { hash: running, .. } if running == hash => self.note_running(now, spec),
             State::Running { .. } => self.decide_restart(id, now, spec),
             State::Stopping { stage, .. } => decide_stopping(now, *stage),
             State::Absent | State::Prepared { .. } | State::Exited { .. } => {
@@ -459,6 +465,11 @@ impl<'a> View<'a> {
         }
     }
 
+    fn is_held_back(&self, id: &ServiceId) -> bool {
+        let wanted = self.desired.services.get(id).map(|one| &one.wanted);
+        matches!(wanted, Some(Wanted::HeldBack { .. }))
+    }
+
     fn running_consumers(&self, provider: &'a ServiceId) -> impl Iterator<Item = &'a ServiceId> {
         self.observed
             .services
@@ -587,7 +598,7 @@ impl fmt::Display for Plan {
                 Action::AskAgain { .. } => "stop",
                 Action::Kill { .. } => "kill",
                 Action::Clean => "clean",
-                Action::Supervise => "supervise",
+                Action::Supervise { .. } => "supervise",
                 Action::Restart { .. } => "restart",
                 Action::Start { .. } => "start",
             };
