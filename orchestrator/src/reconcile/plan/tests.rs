@@ -4,6 +4,7 @@
 
 mod properties;
 mod script;
+mod table;
 
 use std::path::PathBuf;
 
