@@ -264,6 +264,13 @@ impl Base {
                 "run it as processes of this machine: add `--runtime process`",
             ));
         }
+        if name == ProfileName::Mainnet && runtime == RuntimeKind::Process {
+            return Err(Failure::new(
+                Exit::Config,
+                "mainnet does not run as processes of this machine: they share its network and its disk",
+                "wait for the docker runtime; signet runs with `--runtime process` today",
+            ));
+        }
         let folder = match known {
             Err(FolderError::NotANode { .. }) => {
                 let new = NewNode {
