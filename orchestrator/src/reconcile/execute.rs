@@ -265,12 +265,13 @@ impl Hands {
     }
 }
 
-/// A unit that names a running program without anything to lay out.
+/// A unit that names a running program without anything to lay out. It has no program file, so that no runtime can
+/// start it where the program ended meanwhile: without its files and its identity that would be another service.
 fn bare_unit(spec: &ServiceSpec, hash: &SpecHash) -> Unit {
     Unit {
         service: spec.id.clone(),
         spec_hash: hash.clone(),
-        program: spec.program.command.clone().into(),
+        program: std::path::PathBuf::new(),
         args: spec.program.args.clone(),
         env: spec.program.env.clone(),
         files: std::collections::BTreeMap::new(),
