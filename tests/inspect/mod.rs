@@ -29,22 +29,23 @@ pub(crate) fn free_port() -> u16 {
 
 /// Asks for `path` and returns the body, without following anything. `base` is `http://HOST:PORT`.
 pub(crate) fn http_get(base: &str, path: &str) -> String {
+    try_http_get(base, path).unwrap_or_else(|error| panic!("{base}{path}: {error}"))
+}
+
+/// Asks for `path` of a service that may be restarting.
+pub(crate) fn try_http_get(base: &str, path: &str) -> std::io::Result<String> {
     let host = base.trim_start_matches("http://").trim_end_matches('/');
-    let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{host}: {error}"));
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("a timeout");
-    let request = format!(
-        "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/nostr+json, application/json\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).expect("a request");
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let accept = "application/nostr+json, application/json";
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: {accept}\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("text");
-    answer
+    stream.read_to_string(&mut answer)?;
+    let body = answer
         .split_once("\r\n\r\n")
-        .expect("head and body")
-        .1
-        .to_owned()
+        .map(|(_, body)| body.to_owned());
+    body.ok_or_else(|| std::io::Error::other("no head and body"))
 }
 
 impl TestNode {
