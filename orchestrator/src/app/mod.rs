@@ -356,6 +356,9 @@ async fn accepted_world(
         .map_err(|error| world_failure(&error))?;
     if first {
         world
+            .mark_new_storage(ground, clock.wall())
+            .map_err(|error| world_failure(&error))?;
+        world
             .accept(ground, clock.wall())
             .map_err(|error| store_failure(&error))?;
         crate::fail::point("app.accepted");
@@ -456,6 +459,7 @@ fn vault_failure(error: &VaultError) -> Failure {
 fn world_failure(error: &WorldError) -> Failure {
     match error {
         WorldError::Store(error) => store_failure(error),
+        WorldError::Storage(error) => folder_failure(error),
         WorldError::Ports(error) => Failure::new(
             Exit::Config,
             error.to_string(),

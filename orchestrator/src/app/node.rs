@@ -142,6 +142,9 @@ impl RealNode {
         } else {
             let at = self.parts.clock.wall();
             world
+                .mark_new_storage(&services.ground, at)
+                .map_err(|error| refuse_world(&error))?;
+            world
                 .accept(&services.ground, at)
                 .map_err(|error| refuse_store(&error))?;
             crate::fail::point("apply.accepted");
@@ -588,6 +591,7 @@ fn refuse_world(error: &WorldError) -> Refusal {
             "bad_manifest",
             "make the file readable; nothing was changed",
         ),
+        WorldError::Storage(error) => (error.code(), error.hint()),
         WorldError::Store(error) => return refuse_store(error),
     };
     Refusal {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
+use crate::app::services::sentence;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::node::Unlock;
@@ -30,6 +31,8 @@ use crate::store::vault::VaultState;
 pub(super) struct VaultSeat {
     config: VaultConfig,
     vault: Arc<RwLock<Option<Vault>>>,
+    /// Why it did not open itself although it should.
+    trouble: Arc<RwLock<Option<String>>>,
 }
 
 impl VaultSeat {
@@ -50,6 +53,7 @@ impl VaultSeat {
         Self {
             config,
             vault: Arc::default(),
+            trouble: Arc::default(),
         }
     }
 
@@ -85,7 +89,15 @@ impl VaultSeat {
         };
         match vault.unseal_itself() {
             Ok(()) | Err(VaultError::NoSlot { .. } | VaultError::NotItself) => {}
-            Err(error) => tracing::warn!(%error, "the vault did not open itself and stays sealed"),
+            Err(error) => {
+                let text = format!(
+                    "it did not open itself: {}; {}",
+                    sentence(&error),
+                    error.hint()
+                );
+                tracing::warn!("the vault stays sealed: {text}");
+                *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = Some(text);
+            }
         }
         self.seat(vault);
         Ok(())
@@ -102,6 +114,12 @@ impl VaultSeat {
             None => {
                 Some("there is no vault yet: `flash-node passphrase change` makes one".to_owned())
             }
+            Some(vault) if vault.state() == VaultState::Sealed => self
+                .trouble
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+                .or_else(|| vault.warning().map(ToOwned::to_owned)),
             Some(vault) => vault.warning().map(ToOwned::to_owned),
         }
     }

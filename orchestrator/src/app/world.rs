@@ -32,6 +32,8 @@ use crate::service::resolve::Inputs;
 use crate::service::resolve::MemoryClass;
 use crate::service::resolve::Resolved;
 use crate::store::StoreError;
+use crate::store::folder;
+use crate::store::folder::FolderError;
 use crate::store::state::Accepted;
 use crate::store::state::StateDb;
 
@@ -61,6 +63,9 @@ pub(crate) enum WorldError {
         #[source]
         source: std::io::Error,
     },
+    /// A storage root that is named for the first time cannot be used.
+    #[error(transparent)]
+    Storage(#[from] FolderError),
     /// The node's memory cannot be read.
     #[error("the node's memory could not be read")]
     Store(#[from] StoreError),
@@ -219,6 +224,26 @@ impl World {
             .storage
             .values()
             .map(|root| root.path.as_path())
+    }
+
+    /// Marks the storage roots that the operator names for the first time. One that was accepted before is never
+    /// marked again: without its mark its disk is not mounted.
+    pub(crate) fn mark_new_storage(
+        &self,
+        ground: &Ground,
+        at: UnixMillis,
+    ) -> Result<(), WorldError> {
+        let mut known: BTreeSet<PathBuf> = BTreeSet::new();
+        for accepted in ground.state.history()? {
+            // What an older release accepted may be unreadable to this one: then its roots are not known.
+            if let Ok(choices) = choices::parse(&accepted.choices, CHOICES_FILE) {
+                known.extend(choices.storage.into_values().map(|root| root.path));
+            }
+        }
+        for root in self.storage_roots().filter(|root| !known.contains(*root)) {
+            folder::accept_storage_root(root, &ground.node_id, at)?;
+        }
+        Ok(())
     }
 
     /// Writes down the ports that were chosen, for services that came to be installed since.

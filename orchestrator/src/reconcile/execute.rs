@@ -48,8 +48,10 @@ pub(super) enum Done {
     Well,
     /// The program was asked to stop; it is killed after so long.
     Asked(Duration),
-    /// It failed, and that was noted.
+    /// A start failed, and that was counted.
     Failed,
+    /// Another step failed, and that was noted.
+    Troubled,
     /// Nothing could be written down, so nothing was done.
     NotWritten(StoreError),
 }
@@ -69,7 +71,10 @@ impl Hands {
         match ended {
             Ok(done) => done,
             Err(Failure::Store(error)) => Done::NotWritten(error),
-            Err(Failure::Step(obstacle)) => self.note_failure(&step.service, &obstacle),
+            Err(Failure::Step(obstacle)) if matches!(step.action, Action::Start { .. }) => {
+                self.note_failure(&step.service, &obstacle)
+            }
+            Err(Failure::Step(obstacle)) => self.note_trouble(&step.service, &obstacle),
         }
     }
 
@@ -152,7 +157,7 @@ impl Hands {
         self.runtime
             .ensure(&bare_unit(&applied.spec, hash))
             .await
-            .map_err(failed_start)?;
+            .map_err(failed_supervise)?;
         fail::point("supervise.ensured");
         self.write(
             &record,
@@ -244,12 +249,29 @@ impl Hands {
     }
 }
 
-/// A unit that names a running program without anything to lay out.
+impl Hands {
+    /// A stop, a clearing or a new supervisor that failed is no failure of the service: its intent stays, and it is
+    /// tried again after a while.
+    fn note_trouble(&self, id: &ServiceId, obstacle: &Obstacle) -> Done {
+        tracing::warn!(service.id = %id, code = obstacle.code, "a step failed for {id}: {}", obstacle.text);
+        let at = self.clock.wall();
+        match self
+            .state
+            .append_event(Some(id), &obstacle.code, &obstacle.text, at)
+        {
+            Ok(_) => Done::Troubled,
+            Err(error) => Done::NotWritten(error),
+        }
+    }
+}
+
+/// A unit that names a running program without anything to lay out. It has no program file, so that no runtime can
+/// start it where the program ended meanwhile: without its files and its identity that would be another service.
 fn bare_unit(spec: &ServiceSpec, hash: &SpecHash) -> Unit {
     Unit {
         service: spec.id.clone(),
         spec_hash: hash.clone(),
-        program: spec.program.command.clone().into(),
+        program: std::path::PathBuf::new(),
         args: spec.program.args.clone(),
         env: spec.program.env.clone(),
         files: std::collections::BTreeMap::new(),
@@ -297,6 +319,17 @@ fn sentence(error: &dyn std::error::Error) -> String {
 fn failed_start(error: RuntimeError) -> Failure {
     Failure::Step(Obstacle {
         code: "start_failed".to_owned(),
+        text: sentence(&error),
+    })
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "used as a function in map_err"
+)]
+fn failed_supervise(error: RuntimeError) -> Failure {
+    Failure::Step(Obstacle {
+        code: "supervise_failed".to_owned(),
         text: sentence(&error),
     })
 }

@@ -186,6 +186,7 @@ pub fn start(
         epochs: BTreeMap::new(),
         passes: 0,
         written: None,
+        resting: Resting::default(),
     };
     let handle = Handle {
         desired: desired_sender,
@@ -229,6 +230,43 @@ struct Reconciler {
     epochs: BTreeMap<ServiceId, Epoch>,
     passes: u64,
     written: Option<Obstacle>,
+    resting: Resting,
+}
+
+/// What is not tried again before a moment of monotonic time: a failure is not repeated as fast as the machine can.
+#[derive(Default)]
+struct Resting {
+    /// Everything, after an intent could not be written.
+    all: Option<Duration>,
+    /// One service, after a step other than a start failed; with how often it did so in a row.
+    services: BTreeMap<ServiceId, (u32, Duration)>,
+}
+
+impl Resting {
+    fn rests(&self, service: &ServiceId, now: Duration) -> bool {
+        let one = self.services.get(service);
+        self.all.is_some_and(|until| until > now) || one.is_some_and(|(_, until)| *until > now)
+    }
+
+    fn note(&mut self, service: &ServiceId, done: &Done, now: Duration) {
+        match done {
+            Done::Well | Done::Asked(_) | Done::Failed => {
+                self.all = None;
+                self.services.remove(service);
+            }
+            Done::Troubled => {
+                self.all = None;
+                let failures = self
+                    .services
+                    .get(service)
+                    .map_or(0, |(failures, _)| *failures);
+                let wait = Duration::from_secs(1 << failures.min(5));
+                self.services
+                    .insert(service.clone(), (failures.saturating_add(1), now + wait));
+            }
+            Done::NotWritten(_) => self.all = Some(now + SOON),
+        }
+    }
 }
 
 /// How long the loop rests where nothing is due: it looks at the machine again even if nobody told it to.
@@ -407,9 +445,9 @@ impl Reconciler {
 
     fn act(&mut self, desired: &Arc<Desired>, view: &mut View) -> Duration {
         let due = plan(desired, &view.observed);
-        // Nothing is begun while the last intent could not be written: what is not certain is refused.
+        let now = self.hands.clock.monotonic();
         for step in &due.steps {
-            if self.busy.insert(step.service.clone()) {
+            if !self.resting.rests(&step.service, now) && self.busy.insert(step.service.clone()) {
                 self.begin(step.clone(), desired);
             }
         }
@@ -429,7 +467,7 @@ impl Reconciler {
             .iter()
             .any(|note| note.code != "keep" && note.code != "external");
         view.plan = due;
-        if waits || !self.busy.is_empty() {
+        if waits || !view.plan.steps.is_empty() || !self.busy.is_empty() {
             SOON
         } else {
             IDLE
@@ -505,8 +543,10 @@ impl Reconciler {
             Ended::Step(step, done) => {
                 self.busy.remove(&step.service);
                 self.written = None;
+                self.resting
+                    .note(&step.service, &done, self.hands.clock.monotonic());
                 match done {
-                    Done::Well | Done::Failed => {}
+                    Done::Well | Done::Failed | Done::Troubled => {}
                     Done::Asked(grace) => {
                         let deadline = self.hands.clock.monotonic() + grace;
                         self.deadlines.insert(step.service, deadline);

@@ -291,8 +291,29 @@ pub(super) fn fail(
 /// Says in words how a program ended.
 pub(super) fn ending(exit: Exit) -> String {
     match (exit.code, exit.signal) {
-        (Some(code), _) => format!("ended with code {code}"),
+        (Some(code), _) => match meaning(code) {
+            Some(meaning) => format!("ended with code {code} ({meaning})"),
+            None => format!("ended with code {code}"),
+        },
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "ended unseen".to_owned(),
+    }
+}
+
+/// What an exit code means by convention. Source: sysexits.h; 126 and 127: POSIX, sh.
+fn meaning(code: i32) -> Option<&'static str> {
+    match code {
+        65 => Some("its data are not what it expects"),
+        66 => Some("a file that it needs is missing or cannot be read"),
+        69 => Some("something that it needs does not answer"),
+        70 => Some("a mistake in the program"),
+        71 => Some("the operating system refused something"),
+        73 => Some("it could not create a file"),
+        74 => Some("reading or writing failed: check the disk"),
+        75 => Some("another process has what it needs"),
+        77 => Some("it lacks a permission"),
+        78 => Some("its configuration is wrong"),
+        126 | 127 => Some("its program could not be executed"),
+        _ => None,
     }
 }

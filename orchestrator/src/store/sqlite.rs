@@ -170,6 +170,12 @@ impl Database {
         Ok(value)
     }
 
+    /// Lets every write fail as after an error of the disk, or not any more.
+    #[cfg(test)]
+    pub(crate) fn fail_writes(&self, fail: bool) {
+        self.stopped.store(fail, Ordering::SeqCst);
+    }
+
     /// Returns where the database lies.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -69,7 +69,10 @@ impl Start<'_> {
             if self.stands()? {
                 return Ok(());
             }
-            self.check_program()?;
+            // A program that runs is only given a supervisor; its file need not be found for that.
+            if !self.runs()? {
+                self.check_program()?;
+            }
             self.slot
                 .create()
                 .map_err(|error| self.slot.fault("making its folder of records", error))?;
@@ -104,6 +107,13 @@ impl Start<'_> {
         Ok(seen.supervisor.is_some())
     }
 
+    /// Whether any program of the service runs.
+    fn runs(&self) -> Result<bool, RuntimeError> {
+        observe(self.slot)
+            .map(|seen| seen.running().is_some())
+            .map_err(|error| self.slot.fault("reading its records", error))
+    }
+
     fn begin(&mut self, held: File) -> Result<(), RuntimeError> {
         fail::point(self.slot.dir(), "ensure_locked");
         let decided = lock::take_within(&self.slot.start_lock(), PATIENCE)
@@ -118,6 +128,8 @@ impl Start<'_> {
             // The program lives without a supervisor: a new one adopts it.
             Some(child) => child.nonce.clone(),
             None => {
+                // It may have ended since; whoever only brought a supervisor must not start it then.
+                self.check_program()?;
                 if let Some(child) = &seen.child {
                     session::sweep_by_log(&child.process, &self.record.log)
                         .map_err(|error| self.slot.fault("ending what it left behind", error))?;

@@ -88,6 +88,12 @@ impl StateDb {
         &self.node
     }
 
+    /// Lets every write fail as after an error of the disk, or not any more.
+    #[cfg(test)]
+    pub(crate) fn fail_writes(&self, fail: bool) {
+        self.database.fail_writes(fail);
+    }
+
     /// Does everything that `write` does, or nothing: a record, its event and its generation belong together.
     pub fn transaction<T, E: From<StoreError>>(
         &self,
