@@ -100,6 +100,15 @@ impl Timeline {
         println!("{service}: {}", steps.join(" → "));
     }
 
+    /// Waits until `service` went through `steps` in this order after `mark`, and asserts it.
+    pub fn reach(&self, mark: usize, service: &str, steps: &[&str]) {
+        let begun = std::time::Instant::now();
+        while !self.went(mark, service, steps) && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.assert_went(mark, service, steps);
+    }
+
     /// Where the first such moment lies after `mark`.
     pub fn position(&self, mark: usize, service: &str, what: &str) -> Option<usize> {
         self.since(mark)
