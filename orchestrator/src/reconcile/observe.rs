@@ -18,6 +18,7 @@ use crate::reconcile::signals::Board;
 use crate::runtime::Exit;
 use crate::runtime::Instance;
 use crate::runtime::InstanceState;
+use crate::service::spec::EdgeSpec;
 use crate::store::state::IntentKind;
 use crate::store::state::SeenExit;
 use crate::store::state::ServiceRecord;
@@ -43,16 +44,18 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether the newest answer of this very run says yes.
+    /// Whether the newest answer of this very run says yes. What has ended says nothing any more, even where its last
+    /// answer is still on the board.
     fn says(
         &self,
         service: &ServiceId,
         signal: impl Fn(&crate::service::health::Signals) -> Option<bool>,
     ) -> bool {
-        let since = self
-            .instances
-            .get(service)
-            .and_then(|instance| instance.started_at);
+        let instance = self.instances.get(service);
+        if instance.is_some_and(|one| !matches!(one.state, InstanceState::Running { .. })) {
+            return false;
+        }
+        let since = instance.and_then(|instance| instance.started_at);
         self.board
             .get(service)
             .is_some_and(|(of, signals)| *of == since && signal(signals) == Some(true))
@@ -141,11 +144,15 @@ impl Look<'_> {
         if seen {
             return;
         }
+        let lost = self.lost_provider(record);
+        if lost.is_none() && self.loss_may_follow(record, exit) {
+            return;
+        }
         record.seen_exit = Some(SeenExit {
             at: exit.at,
             asked: false,
         });
-        if let Some(provider) = self.lost_provider(record) {
+        if let Some(provider) = lost {
             let text = format!(
                 "{} because {provider} went away; it is started again when {provider} is back",
                 ending(exit)
@@ -160,6 +167,16 @@ impl Look<'_> {
         found.push(fail(record, ending(exit), self.now, self.patience));
     }
 
+    /// Whether the end is so fresh that the loss of a provider, which would explain it, may not have been seen yet: the
+    /// two ends are reported by two supervisors, in any order.
+    fn loss_may_follow(&self, record: &ServiceRecord, exit: Exit) -> bool {
+        let exits_with = record
+            .applied
+            .as_ref()
+            .is_some_and(|applied| applied.spec.edges.iter().any(may_explain_an_end));
+        exits_with && exit.at <= self.now && self.now.since(exit.at) < LOSS_SEEN_WITHIN
+    }
+
     /// The provider whose loss explains an end: one that this service exits with, and that does not answer.
     fn lost_provider(&self, record: &ServiceRecord) -> Option<ServiceId> {
         let edges = record
@@ -169,9 +186,8 @@ impl Look<'_> {
             .unwrap_or_default();
         let mut lost = edges
             .iter()
-            .filter(|edge| edge.on_loss == OnLoss::Exits)
+            .filter(|edge| may_explain_an_end(edge))
             .map(|edge| &edge.id.provider)
-            .filter(|provider| !crate::reconcile::plan::is_no_service(provider))
             .filter(|provider| !self.says(provider, |signals| signals.alive.ok));
         lost.next().cloned()
     }
@@ -194,6 +210,8 @@ impl Look<'_> {
             {
                 Recovery::BackingOff
             }
+            // An end that is not explained yet.
+            Some(record) if self.unsettled(service, record) => Recovery::BackingOff,
             _ => Recovery::Free,
         };
         ObservedService {
@@ -212,6 +230,17 @@ impl Look<'_> {
             recovery,
             blocked: None,
             state,
+        }
+    }
+
+    /// Whether the service ended and [`Look::settle`] has not decided why.
+    fn unsettled(&self, service: &ServiceId, record: &ServiceRecord) -> bool {
+        match self.instances.get(service).map(|instance| instance.state) {
+            Some(InstanceState::Exited(exit)) => {
+                record.seen_exit.is_none_or(|seen| seen.at != exit.at)
+                    && self.loss_may_follow(record, exit)
+            }
+            _ => false,
         }
     }
 
@@ -250,6 +279,13 @@ impl Look<'_> {
             }
         }
     }
+}
+
+/// How long after the end of a consumer the end of its provider may come to light.
+const LOSS_SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+fn may_explain_an_end(edge: &EdgeSpec) -> bool {
+    edge.on_loss == OnLoss::Exits && !crate::reconcile::plan::is_no_service(&edge.id.provider)
 }
 
 /// Counts one more failure and decides what follows.
@@ -317,3 +353,6 @@ fn meaning(code: i32) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
