@@ -4,6 +4,7 @@
 //! command line, API and tests show that text. It never restarts a service whose specification did not change,
 //! and removals stand before creations.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -104,7 +105,7 @@ pub struct Note {
 /// Decides what is due.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
-    let view = View { desired, observed };
+    let view = View::new(desired, observed);
     let ids: BTreeSet<&ServiceId> = desired
         .services
         .keys()
@@ -130,8 +131,11 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
             Decision::Gone => {}
         }
     }
+    if plan.steps.len() < 2 {
+        return plan;
+    }
     let depth = view.depths();
-    plan.steps.sort_by_key(|step| {
+    plan.steps.sort_by_cached_key(|step| {
         let depth = depth.get(&step.service).copied().unwrap_or(0);
         // Consumers go before their providers on the way down, providers before their consumers on the way up.
         let within = if step.action.goes_down() {
@@ -171,9 +175,36 @@ impl Action {
 struct View<'a> {
     desired: &'a Desired,
     observed: &'a Observed,
+    /// Who runs and calls each provider, found once, when first asked: asking every service for each
+    /// provider costs the square.
+    running_consumers: OnceCell<Consumers<'a>>,
 }
 
+type Consumers<'a> = BTreeMap<&'a ServiceId, BTreeSet<&'a ServiceId>>;
+
 impl<'a> View<'a> {
+    fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
+        Self {
+            desired,
+            observed,
+            running_consumers: OnceCell::new(),
+        }
+    }
+
+    fn find_running_consumers(&self) -> Consumers<'a> {
+        let mut found = Consumers::new();
+        for (id, service) in &self.observed.services {
+            if let Some(applied) = &service.applied
+                && service.state.occupied()
+            {
+                for edge in &applied.edges {
+                    found.entry(&edge.id.provider).or_default().insert(id);
+                }
+            }
+        }
+        found
+    }
+
     fn decide(&self, id: &ServiceId) -> Decision {
         let absent = ObservedService::default();
         let now = self.observed.services.get(id).unwrap_or(&absent);
@@ -470,22 +501,17 @@ impl<'a> View<'a> {
         matches!(wanted, Some(Wanted::HeldBack { .. }))
     }
 
-    fn running_consumers(&self, provider: &'a ServiceId) -> impl Iterator<Item = &'a ServiceId> {
-        self.observed
-            .services
-            .iter()
-            .filter_map(move |(id, service)| {
-                let edges = service
-                    .applied
-                    .as_ref()
-                    .map(|spec| spec.edges.as_slice())
-                    .unwrap_or_default();
-                let consumes = edges.iter().any(|edge| edge.id.provider == *provider);
-                (consumes && service.state.occupied()).then_some(id)
-            })
+    /// The services that run and call `provider`, in the order of their names.
+    fn running_consumers(&self, provider: &ServiceId) -> impl Iterator<Item = &'a ServiceId> {
+        let all = self
+            .running_consumers
+            .get_or_init(|| self.find_running_consumers());
+        let consumers: Vec<&'a ServiceId> =
+            all.get(provider).into_iter().flatten().copied().collect();
+        consumers.into_iter()
     }
 
-    fn unchanged_consumers(&self, provider: &'a ServiceId) -> Vec<(&'a ServiceId, OnLoss)> {
+    fn unchanged_consumers(&self, provider: &ServiceId) -> Vec<(&'a ServiceId, OnLoss)> {
         self.running_consumers(provider)
             .filter(|consumer| !self.is_changing(consumer))
             .filter_map(|consumer| {
