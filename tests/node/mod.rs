@@ -292,11 +292,39 @@ impl TestNode {
             .unwrap_or_default()
     }
 
+    /// The folders in memory where the runtime keeps what it rendered, secrets too.
+    pub fn run_folders(&self) -> Vec<PathBuf> {
+        let id = std::fs::read(self.data().join("node.json")).expect("the node has an identity");
+        let id: Value = serde_json::from_slice(&id).expect("JSON");
+        let short = &id["node_id"].as_str().expect("a node id")[..6];
+        let home = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let roots = [PathBuf::from("/run"), PathBuf::from("/dev/shm")];
+        let entries = roots
+            .into_iter()
+            .chain(home)
+            .flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
+        let ours = entries.filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.starts_with("flash-node-") && name.ends_with(short)
+        });
+        ours.map(|entry| entry.path()).collect()
+    }
+
+    /// The text of a file that was rendered for a service.
+    pub fn rendered(&self, service: &str, name: &str) -> String {
+        let folders = self.run_folders();
+        let mut files = folders.iter().flat_map(|folder| files_under(folder));
+        let file = files
+            .find(|file| file.ends_with(Path::new(service).join(name)))
+            .unwrap_or_else(|| panic!("{name} of {service} is not in {folders:?}"));
+        std::fs::read_to_string(file).expect("a text")
+    }
+
     /// The process id of a service, from the runtime's own record; nothing where none runs.
     pub fn service_pid(&self, id: &str) -> Option<u32> {
         let record = std::fs::read(self.data().join("run").join(id).join("child.json")).ok()?;
         let record: Value = serde_json::from_slice(&record).ok()?;
-        let pid = u32::try_from(record["pid"].as_u64()?).ok()?;
+        let pid = u32::try_from(record["process"]["pid"].as_u64()?).ok()?;
         Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
     }
 
@@ -361,6 +389,19 @@ impl Drop for TestNode {
             }
         }
     }
+}
+
+/// Every regular file under `folder`.
+pub fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files_under(&entry.path())),
+            Ok(kind) if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Sends a signal, such as `-TERM`. A process that has ended since is no error.
