@@ -42,7 +42,7 @@ fn with_passphrase(node: &TestNode) -> String {
     let said = done(&node.cli_with_input(&["passphrase", "change"], &format!("{FIRST}\n")));
     let shown = said.lines().find_map(|line| line.strip_prefix("  "));
     let recovery = shown.unwrap_or_else(|| panic!("no recovery key in\n{said}"));
-    assert_eq!(vault(node), "open");
+    node.wait("the vault to be open", |node| vault(node) == "open");
     recovery.to_owned()
 }
 
@@ -62,12 +62,12 @@ fn refused(node: &TestNode, args: &[&str], input: &str) {
 
 fn opens(node: &TestNode, args: &[&str], input: &str) {
     done(&node.cli_with_input(args, input));
-    assert_eq!(vault(node), "open");
+    node.wait("the vault to be open", |node| vault(node) == "open");
 }
 
 fn seal(node: &TestNode) {
     node.ok(&["seal"]);
-    assert_eq!(vault(node), "sealed");
+    node.wait("the vault to be sealed", |node| vault(node) == "sealed");
 }
 
 #[test]

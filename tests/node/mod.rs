@@ -146,8 +146,27 @@ impl TestNode {
 
     /// Starts the daemon and waits until it answers. SIGTERM then ends the daemon alone.
     pub fn up(&mut self) {
+        let first = !self.data().join("state.db").exists();
+        // Two nodes that look for a free port at the same moment find the same one, and only one gets it.
+        let alone = (first && self.profile == "demo").then(alone);
         self.spawn();
         self.wait("the API to answer", |node| node.try_status().is_some());
+        if alone.is_some() {
+            self.wait_until_bound();
+        }
+    }
+
+    /// Waits until the services hold their ports; one that cannot is for the test to notice.
+    fn wait_until_bound(&self) {
+        let begun = Instant::now();
+        let bound = || {
+            let status = self.try_status().unwrap_or(Value::Null);
+            let services = status["services"].as_array().cloned().unwrap_or_default();
+            !services.is_empty() && services.iter().all(|one| one["alive"]["ok"] == true)
+        };
+        while begun.elapsed() < Duration::from_secs(20) && !bound() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Kills the daemon as a power cut would; services live on.
@@ -389,6 +408,14 @@ impl Drop for TestNode {
             }
         }
     }
+}
+
+/// Holds back every other first start of a node by a test, of this program or another.
+fn alone() -> std::fs::File {
+    let path = std::env::temp_dir().join("flash-node-first-start.lock");
+    let file = std::fs::File::create(path).expect("a lock file");
+    file.lock().expect("a lock");
+    file
 }
 
 /// Every regular file under `folder`.
