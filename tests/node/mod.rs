@@ -146,8 +146,27 @@ impl TestNode {
 
     /// Starts the daemon and waits until it answers. SIGTERM then ends the daemon alone.
     pub fn up(&mut self) {
+        let first = !self.data().join("state.db").exists();
+        // Two nodes that look for a free port at the same moment find the same one, and only one gets it.
+        let alone = (first && self.profile == "demo").then(alone);
         self.spawn();
         self.wait("the API to answer", |node| node.try_status().is_some());
+        if alone.is_some() {
+            self.wait_until_bound();
+        }
+    }
+
+    /// Waits until the services hold their ports; one that cannot is for the test to notice.
+    fn wait_until_bound(&self) {
+        let begun = Instant::now();
+        let bound = || {
+            let status = self.try_status().unwrap_or(Value::Null);
+            let services = status["services"].as_array().cloned().unwrap_or_default();
+            !services.is_empty() && services.iter().all(|one| one["alive"]["ok"] == true)
+        };
+        while begun.elapsed() < Duration::from_secs(20) && !bound() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Kills the daemon as a power cut would; services live on.
@@ -292,6 +311,34 @@ impl TestNode {
             .unwrap_or_default()
     }
 
+    /// The folders in memory where the runtime keeps what it rendered, secrets too.
+    pub fn run_folders(&self) -> Vec<PathBuf> {
+        let id = std::fs::read(self.data().join("node.json")).expect("the node has an identity");
+        let id: Value = serde_json::from_slice(&id).expect("JSON");
+        let short = &id["node_id"].as_str().expect("a node id")[..6];
+        let home = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let roots = [PathBuf::from("/run"), PathBuf::from("/dev/shm")];
+        let entries = roots
+            .into_iter()
+            .chain(home)
+            .flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
+        let ours = entries.filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.starts_with("flash-node-") && name.ends_with(short)
+        });
+        ours.map(|entry| entry.path()).collect()
+    }
+
+    /// The text of a file that was rendered for a service.
+    pub fn rendered(&self, service: &str, name: &str) -> String {
+        let folders = self.run_folders();
+        let mut files = folders.iter().flat_map(|folder| files_under(folder));
+        let file = files
+            .find(|file| file.ends_with(Path::new(service).join(name)))
+            .unwrap_or_else(|| panic!("{name} of {service} is not in {folders:?}"));
+        std::fs::read_to_string(file).expect("a text")
+    }
+
     /// The process id of a service, from the runtime's own record; nothing where none runs.
     pub fn service_pid(&self, id: &str) -> Option<u32> {
         let record = std::fs::read(self.data().join("run").join(id).join("child.json")).ok()?;
@@ -361,6 +408,27 @@ impl Drop for TestNode {
             }
         }
     }
+}
+
+/// Holds back every other first start of a node by a test, of this program or another.
+fn alone() -> std::fs::File {
+    let path = std::env::temp_dir().join("flash-node-first-start.lock");
+    let file = std::fs::File::create(path).expect("a lock file");
+    file.lock().expect("a lock");
+    file
+}
+
+/// Every regular file under `folder`.
+pub fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files_under(&entry.path())),
+            Ok(kind) if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Sends a signal, such as `-TERM`. A process that has ended since is no error.

@@ -130,8 +130,18 @@ fn exit_of(code: &str) -> Exit {
     match code {
         "bad_manifest" | "bad_choices" | "bad_value" => Exit::BadData,
         "vault_sealed" => Exit::Sealed,
-        "wrong_passphrase" | "wrong_recovery_key" | "wrong_key_file" | "too_many_attempts"
-        | "confirm_mismatch" | "not_allowed" | "weak_passphrase" | "not_removed" => Exit::Refused,
+        "wrong_passphrase"
+        | "wrong_recovery_key"
+        | "not_a_recovery_key"
+        | "wrong_key_file"
+        | "not_a_key_file"
+        | "too_soon"
+        | "passphrase_too_short"
+        | "key_file_inside"
+        | "unlock_needed"
+        | "confirm_mismatch"
+        | "not_allowed"
+        | "not_removed" => Exit::Refused,
         "database" => Exit::Database,
         "internal" => Exit::Internal,
         _ => Exit::Failed,

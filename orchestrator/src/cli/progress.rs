@@ -60,7 +60,10 @@ fn step(service: &ServiceStatus, sealed: bool) -> Step {
         None if sealed || matches!(service.ready.code.as_str(), "sealed" | "no_wallet") => {
             Step::NeedsYou
         }
-        _ if sealed && service.state == "absent" => Step::NeedsYou,
+        // What ended while the vault is sealed waits for it too.
+        _ if sealed && (service.state == "absent" || service.ready.code == "sealed") => {
+            Step::NeedsYou
+        }
         _ => Step::Moves,
     }
 }

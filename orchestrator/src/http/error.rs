@@ -85,11 +85,16 @@ fn status_of(code: &str) -> StatusCode {
         "unknown_service" | "unknown_setting" | "not_found" => StatusCode::NOT_FOUND,
         "wrong_passphrase" | "wrong_recovery_key" | "wrong_key_file" | "confirm_mismatch"
         | "not_allowed" => StatusCode::FORBIDDEN,
-        "bad_manifest" | "bad_choices" | "bad_value" | "weak_passphrase" | "bad_path" => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        "bad_manifest"
+        | "bad_choices"
+        | "bad_value"
+        | "not_a_recovery_key"
+        | "not_a_key_file"
+        | "passphrase_too_short"
+        | "key_file_inside"
+        | "bad_path" => StatusCode::UNPROCESSABLE_ENTITY,
         "vault_sealed" => StatusCode::LOCKED,
-        "too_many_attempts" => StatusCode::TOO_MANY_REQUESTS,
+        "too_soon" => StatusCode::TOO_MANY_REQUESTS,
         "stopping" | "not_ready" => StatusCode::SERVICE_UNAVAILABLE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::CONFLICT,
