@@ -266,7 +266,9 @@ impl RealNode {
             .places
             .volumes_of(service, world.storage_roots());
         let state = &self.parts.services.ground.state;
-        if !view.records.contains_key(service) && !volumes.iter().any(|folder| folder.exists()) {
+        // The newest view may be older than the purge before this one.
+        let records = state.records().map_err(|error| refuse_store(&error))?;
+        if !records.contains_key(service) && !volumes.iter().any(|folder| folder.exists()) {
             return Err(refuse(
                 "unknown_service",
                 format!("nothing of {service} is left"),
