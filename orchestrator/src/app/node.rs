@@ -150,17 +150,22 @@ impl RealNode {
             crate::fail::point("apply.accepted");
             services.replace(Arc::new(world));
         }
-        if let Err(obstacle) = services.take_external_passwords() {
+        self.take_external_passwords();
+        self.parts
+            .handle
+            .want(services.world().resolved.desired.clone());
+        Ok(reply)
+    }
+
+    /// Takes the passwords of the operator's own servers into the vault wherever it is open.
+    fn take_external_passwords(&self) {
+        if let Err(obstacle) = self.parts.services.take_external_passwords() {
             tracing::warn!(
                 code = obstacle.code,
                 "passwords of external services were not taken: {}",
                 obstacle.text
             );
         }
-        self.parts
-            .handle
-            .want(services.world().resolved.desired.clone());
-        Ok(reply)
     }
 
     async fn set(
@@ -454,13 +459,7 @@ impl Node for RealNode {
             }
             Command::Unlock { with } => {
                 self.with_vault(move |vault| vault.unlock(&with)).await?;
-                if let Err(obstacle) = self.parts.services.take_external_passwords() {
-                    tracing::warn!(
-                        code = obstacle.code,
-                        "passwords of external services were not taken: {}",
-                        obstacle.text
-                    );
-                }
+                self.take_external_passwords();
                 self.note("unlocked", "the vault was unlocked");
                 Ok(Reply {
                     text: "the vault is open\n".to_owned(),
@@ -477,6 +476,8 @@ impl Node for RealNode {
             }
             Command::ChangePassphrase { with, new } => {
                 let reply = self.change_passphrase(with, new).await?;
+                // The first passphrase makes the vault: only now it can hold them.
+                self.take_external_passwords();
                 self.note("passphrase_changed", "the passphrase was set or changed");
                 Ok(reply)
             }
