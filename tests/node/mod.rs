@@ -296,7 +296,7 @@ impl TestNode {
     pub fn service_pid(&self, id: &str) -> Option<u32> {
         let record = std::fs::read(self.data().join("run").join(id).join("child.json")).ok()?;
         let record: Value = serde_json::from_slice(&record).ok()?;
-        let pid = u32::try_from(record["pid"].as_u64()?).ok()?;
+        let pid = u32::try_from(record["process"]["pid"].as_u64()?).ok()?;
         Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
     }
 
