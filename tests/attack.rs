@@ -265,43 +265,44 @@ fn the_docker_runtime_says_that_it_is_not_built_yet() {
 }
 
 #[test]
-fn real_networks_refuse_a_mint_that_nothing_is_behind() {
-    for profile in ["signet", "mainnet"] {
-        let mut bare = TestNode::new(profile);
-        bare.arg("--listen").arg("127.0.0.1:0");
-        bare.file("node.toml", NOTHING_RUNS);
-        bare.up();
-        assert!(bare.service("mint").is_null(), "{profile} has no mint");
-        let adding = format!("{NOTHING_RUNS}\n[services.mint]\nmanifest = \"mint\"\n");
-        bare.file("node.toml", &adding);
-        let refused = bare.cli(&["apply"]);
-        let said = text(&refused);
-        assert_eq!(refused.status.code(), Some(65), "{profile}: {said}");
-        assert!(
-            said.contains(&format!("`mint` must not run on {profile}")),
-            "{said}"
-        );
-        assert!(said.contains("fake one"), "{said}");
-        assert!(bare.service("mint").is_null(), "nothing was accepted");
+fn a_real_network_refuses_a_mint_that_nothing_is_behind() {
+    let adding = format!("{NOTHING_RUNS}\n[services.mint]\nmanifest = \"mint\"\n");
+    let mut bare = TestNode::new("signet");
+    bare.arg("--listen").arg("127.0.0.1:0");
+    bare.file("node.toml", NOTHING_RUNS);
+    bare.up();
+    assert!(bare.service("mint").is_null(), "signet has no mint");
+    bare.file("node.toml", &adding);
+    let refused = bare.cli(&["apply"]);
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(65), "{said}");
+    assert!(said.contains("`mint` must not run on signet"), "{said}");
+    assert!(said.contains("fake one"), "{said}");
+    assert!(bare.service("mint").is_null(), "nothing was accepted");
 
-        let mut new = TestNode::new(profile);
-        new.arg("--listen").arg("127.0.0.1:0");
-        new.file("node.toml", &adding);
-        new.spawn();
-        assert_eq!(
-            new.wait_for_end(),
-            Some(65),
-            "{profile}: {}",
-            new.daemon_log()
-        );
-        assert!(
-            new.daemon_log()
-                .contains(&format!("`mint` must not run on {profile}")),
-            "{}",
-            new.daemon_log()
-        );
-        assert!(new.processes().is_empty(), "nothing runs");
-    }
+    let mut new = TestNode::new("signet");
+    new.arg("--listen").arg("127.0.0.1:0");
+    new.file("node.toml", &adding);
+    new.spawn();
+    assert_eq!(new.wait_for_end(), Some(65), "{}", new.daemon_log());
+    let log = new.daemon_log();
+    assert!(log.contains("`mint` must not run on signet"), "{log}");
+    assert!(new.processes().is_empty(), "nothing runs");
+}
+
+#[test]
+fn mainnet_starts_nothing_as_processes_of_this_machine() {
+    let mut real = TestNode::new("mainnet");
+    real.arg("--listen").arg("127.0.0.1:0");
+    real.file(
+        "node.toml",
+        &format!("{NOTHING_RUNS}\n[services.mint]\nmanifest = \"mint\"\n"),
+    );
+    real.spawn();
+    assert_eq!(real.wait_for_end(), Some(78), "{}", real.daemon_log());
+    let log = real.daemon_log();
+    assert!(log.contains("mainnet does not run as processes"), "{log}");
+    assert!(real.processes().is_empty(), "nothing runs");
 }
 
 /// A node on a public network that does not begin to download its chain in a test, and takes no fixed port.

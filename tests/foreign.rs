@@ -1,5 +1,11 @@
 //! Programs that share no code with ours, against the demo: nostr-tools, cashu-ts and Nutshell's wallet.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it runs the clients and shows what they say"
+)]
+
 mod node;
 
 use std::path::Path;

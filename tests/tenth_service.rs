@@ -148,7 +148,6 @@ fn one_setting_is_changed_and_only_its_service_restarts() {
     assert!(talk(&primary, &[&own, "SET kept yes"]).starts_with("+OK\r\n+OK\r\n"));
 
     let plan = node.ok(&["set", "redis.maxmemory_mib", "64", "--dry-run"]);
-    println!("{plan}");
     assert!(plan.starts_with("1 step\n"), "{plan}");
     // What rests is listed with a dash.
     let steps = plan.lines().skip(1).map(str::trim_start);
