@@ -4,7 +4,6 @@ mod inspect;
 mod node;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;

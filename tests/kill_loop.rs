@@ -4,7 +4,8 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "a whole-program test watches the real clock"
+    clippy::print_stdout,
+    reason = "a whole-program test watches the real clock, and says how long each round took"
 )]
 
 mod inspect;
