@@ -111,7 +111,11 @@ const connect = async () => {
   open.push(relay);
   return relay;
 };
-const authenticate = (relay, key) => relay.auth(async (template) => finalizeEvent(template, key));
+// The challenge is the first thing that a relay sends: once any question is answered, it has arrived.
+const authenticate = async (relay, key) => {
+  await read(relay, { ids: ["0".repeat(64)] });
+  await relay.auth(async (template) => finalizeEvent(template, key));
+};
 
 await check("NIP-11: the document names the NIPs", async () => {
   const document = await fetchRelayInformation(url);
