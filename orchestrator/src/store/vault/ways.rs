@@ -116,8 +116,8 @@ pub(super) fn finish_change(config: &VaultConfig, slots: &Slots) {
     let finish = || -> Result<(), StoreError> {
         if !slots.has(SlotKind::Itself) && key.exists() {
             durable::remove(&key)?;
+            fail::point("vault.passphrase.self_key_removed");
         }
-        fail::point("vault.passphrase.self_key_removed");
         slots::settle(&config.slots(), slots)
     };
     if let Err(error) = finish() {
