@@ -1,5 +1,11 @@
 //! The full stack on a private chain, with the real programs where they stand on the PATH.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a whole-program test starts programs, and the summary collects what it prints"
+)]
+
 mod chain;
 mod node;
 mod timeline;
@@ -197,9 +203,9 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            found.extend(files_below(&path))
+            found.extend(files_below(&path));
         } else {
-            found.push(path)
+            found.push(path);
         }
     }
     found
