@@ -1,5 +1,10 @@
 //! One test for each row of docs/faults.md: what the operator sees, and what is preserved.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a whole-program test copies folders and mounts file systems"
+)]
+
 mod inspect;
 mod node;
 
@@ -228,7 +233,7 @@ fn a_service_that_ends_again_and_again_waits_longer_and_then_needs_the_operator(
     // The operator's patience need not be the test's: six failures more are written down, as if they had been waited for.
     leave(&mut node);
     with_record(&node, |record| {
-        (record.failures, record.retry_at) = (7, None)
+        (record.failures, record.retry_at) = (7, None);
     });
     node.up();
     node.wait("the relay to need the operator", |node| {
