@@ -317,13 +317,14 @@ fn no_secret_lies_where_it_does_not_belong() {
         "the bare recovery key",
         &recovery.replace('-', ""),
     ));
-    let key = std::fs::read_to_string(&key).unwrap_or_default();
-    if !key.is_empty() {
-        secrets.push(Secret::new(
-            "the key file",
-            key.lines().last().expect("a line"),
-        ));
-    }
+    let content = std::fs::read_to_string(&key).expect("the key file");
+    let digits = content.lines().find_map(|line| line.strip_prefix("key "));
+    let digits = digits.expect("the key file holds a key");
+    assert!(
+        hex::decode(digits).is_ok_and(|raw| raw.len() == 32),
+        "a key of 32 bytes"
+    );
+    secrets.push(Secret::new("the key of the key file", digits));
     let data = files_under(&demo.data());
     let state = demo.data().join("state.db");
     assert!(data.contains(&state), "state.db is searched");
