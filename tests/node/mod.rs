@@ -347,7 +347,8 @@ impl TestNode {
         Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
     }
 
-    /// Every process whose command line names this node's folders: programs, supervisors, stages.
+    /// Every process of this node: programs, supervisors, stages. Its command line, environment or working folder
+    /// lies in the node's folders; a program such as redis-server rewrites the first, so one alone does not do.
     pub fn processes(&self) -> Vec<(u32, String)> {
         let data = self.data().display().to_string();
         let id = std::fs::read(self.data().join("node.json")).ok();
@@ -369,7 +370,11 @@ impl TestNode {
             let names_run = short
                 .as_ref()
                 .is_some_and(|short| line.contains("flash-node-") && line.contains(short));
-            if line.contains(&data) || names_run {
+            let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            let in_environ = String::from_utf8_lossy(&environ).contains(&data);
+            let works_there = std::fs::read_link(entry.path().join("cwd"))
+                .is_ok_and(|folder| folder.starts_with(&data));
+            if line.contains(&data) || names_run || in_environ || works_there {
                 found.push((pid, line));
             }
         }
