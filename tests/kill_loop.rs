@@ -264,7 +264,7 @@ fn kill_in(scenarios: &[Scenario]) {
 struct Turn;
 
 static TAKEN: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
-const AT_ONCE: u32 = 2;
+const AT_ONCE: u32 = 1;
 
 impl Turn {
     fn take() -> Self {
