@@ -254,6 +254,8 @@ fn nodes_in(base: &Path) -> Vec<PathBuf> {
 pub struct Card {
     /// The node's random id, 32 hexadecimal digits.
     pub node_id: String,
+    /// What the node is for.
+    pub profile: ProfileName,
 }
 
 impl Card {

@@ -87,9 +87,16 @@ fn a_node_that_does_not_run_is_told_from_one_that_was_never_made() {
     let place = Place::new();
     std::fs::create_dir_all(place.data()).unwrap();
     let card = place.data().join("node.json");
-    std::fs::write(&card, "{\"node_id\":\"abcdef00000000000000000000000000\"}").unwrap();
+    std::fs::write(
+        &card,
+        "{\"node_id\":\"abcdef00000000000000000000000000\",\"profile\":\"demo\"}",
+    )
+    .unwrap();
     let text = place.fails(69, &["status"]);
     assert!(text.contains("is not running"), "{text}");
+    place.fails(69, &["status", "--profile", "demo"]);
+    let text = place.fails(73, &["--profile", "regtest", "down"]);
+    assert!(text.contains("is of profile demo, not regtest"), "{text}");
     std::fs::write(&card, "{").unwrap();
     let text = place.fails(73, &["status"]);
     assert!(text.contains("node.json cannot be read"), "{text}");

@@ -67,7 +67,8 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
         Some(card) => card.node_id,
         None => {
             let id = hex::encode(random_bytes::<16>(&SystemEntropy));
-            std::fs::write(&card, format!("{{\"node_id\":\"{id}\"}}")).map_err(refused)?;
+            let text = format!("{{\"node_id\":\"{id}\",\"profile\":\"demo\"}}");
+            std::fs::write(&card, text).map_err(refused)?;
             id
         }
     };
@@ -254,7 +255,9 @@ fn detach_starts_a_daemon_that_answers_every_command() {
         "{text}"
     );
     assert!(
-        text.contains("ws://127.0.0.1:4447") && text.contains("to stop: flash-node down --data"),
+        text.contains("ws://127.0.0.1:4447")
+            && text.contains("to stop: ")
+            && text.contains(" down --data"),
         "{text}"
     );
     let log = std::fs::read_to_string(place.data().join("logs/flash-node.log")).unwrap();

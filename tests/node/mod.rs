@@ -416,7 +416,7 @@ impl Drop for TestNode {
 }
 
 /// Holds back every other first start of a node by a test, of this program or another.
-fn alone() -> std::fs::File {
+pub fn alone() -> std::fs::File {
     let path = std::env::temp_dir().join("flash-node-first-start.lock");
     let file = std::fs::File::create(path).expect("a lock file");
     file.lock().expect("a lock");

@@ -36,6 +36,9 @@ pub(super) struct Global {
     /// The node's data folder [default: the user's data home, flash-node/PROFILE; env: FLASH_NODE_DATA]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
+    /// What the node is for, and with it the default data folder [default: demo, or what the data folder was made for]
+    #[arg(long, global = true, value_enum, value_name = "NAME")]
+    pub(super) profile: Option<ProfileArg>,
     /// How the log is written.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
@@ -67,6 +70,13 @@ pub(super) enum ProfileArg {
     Signet,
     /// Real money.
     Mainnet,
+}
+
+impl Global {
+    /// Returns the profile that was named.
+    pub(super) fn profile(&self) -> Option<ProfileName> {
+        self.profile.map(ProfileName::from)
+    }
 }
 
 impl From<ProfileArg> for ProfileName {
@@ -172,9 +182,6 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Up {
-    /// What the node is for [default: demo, or what the data folder was made for]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub(super) profile: Option<ProfileArg>,
     /// What runs the services [default: the profile's]
     #[arg(long, value_enum)]
     pub(super) runtime: Option<RuntimeArg>,

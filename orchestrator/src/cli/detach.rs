@@ -31,7 +31,6 @@ use super::progress::settled;
 use super::status::LOOK;
 use super::up;
 use crate::config::profile_name;
-use crate::manifest::profile::ProfileName;
 use crate::status::NodeStatus;
 use crate::store::folder::may_become_a_node;
 
@@ -76,9 +75,7 @@ pub(super) async fn start(
         ));
     };
     let (now, done) = waited?;
-    let wanted = up
-        .profile
-        .map(|profile| profile_name(ProfileName::from(profile)));
+    let wanted = context.global.profile().map(profile_name);
     if let Some(wanted) = wanted.filter(|wanted| *wanted != now.profile) {
         return Err(Failure::new(
             Exit::Held,
@@ -96,13 +93,21 @@ pub(super) async fn start(
     Ok(Exit::Ok)
 }
 
-/// Returns the command that stops this node.
+/// Returns the command that stops this node, as it can be typed here: with the way to the program where the search
+/// path does not lead to it.
 fn stop_command(context: &Context, data: &Path) -> String {
+    let typed = std::env::args_os().next().map(PathBuf::from);
+    let program = typed
+        .filter(|typed| typed.components().count() > 1)
+        .map_or_else(
+            || "flash-node".to_owned(),
+            |typed| typed.display().to_string(),
+        );
     let found = context.surroundings.data_for_client(None, None);
     if context.global.data.is_none() && found.is_ok_and(|found| found == data) {
-        return "flash-node down".to_owned();
+        return format!("{program} down");
     }
-    format!("flash-node down --data {}", data.display())
+    format!("{program} down --data {}", data.display())
 }
 
 /// Waits until the services have settled. Errors: why the daemon died.
@@ -197,8 +202,8 @@ fn arguments(context: &Context, up: &args::Up, data: &Path) -> Vec<std::ffi::OsS
         words.push(value);
     };
     option("--data", data.into());
-    if let Some(profile) = up.profile {
-        option("--profile", profile_name(profile.into()).into());
+    if let Some(profile) = context.global.profile() {
+        option("--profile", profile_name(profile).into());
     }
     if up.runtime.is_some() {
         option("--runtime", "process".into());
@@ -278,7 +283,7 @@ async fn serve(context: &mut Context, up: &args::Up, data: &Path) -> Result<Exit
     log::start(&context.global, filter.as_deref(), file.as_deref(), false)?;
     let mut signals = up::Signals::new()?;
     let stop = watch::Sender::new(Stop::No);
-    let wanted = up::up_launch(up, data.to_owned());
+    let wanted = up::up_launch(context, up, data.to_owned());
     let (launch, _node) = wanted.launch(context, stop.subscribe());
     let mut running = (context.parts.launch)(launch);
     loop {

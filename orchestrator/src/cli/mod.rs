@@ -40,8 +40,10 @@ use self::args::Command;
 use self::args::Global;
 use self::client::Client;
 use self::screen::Screen;
+use crate::config::Card;
 use crate::config::ProcessEnvironment;
 use crate::config::Surroundings;
+use crate::config::profile_name;
 use crate::node::Reply;
 
 /// Runs the program to its end.
@@ -131,11 +133,26 @@ impl Context {
         }
     }
 
-    /// Returns the data folder that this command speaks to.
+    /// Returns the data folder that this command speaks to. Errors: where it holds a node of another profile than named.
     fn data(&self) -> Result<PathBuf, Failure> {
-        Ok(self
+        let wanted = self.global.profile();
+        let data = self
             .surroundings
-            .data_for_client(self.global.data.as_deref(), None)?)
+            .data_for_client(self.global.data.as_deref(), wanted)?;
+        let found = Card::read(&data)?.map(|card| card.profile);
+        match (wanted, found) {
+            (Some(wanted), Some(found)) if wanted != found => Err(Failure::new(
+                Exit::DataRefused,
+                format!(
+                    "the node in {} is of profile {}, not {}",
+                    data.display(),
+                    profile_name(found),
+                    profile_name(wanted)
+                ),
+                "name the folder you mean with --data DIR, or leave --profile out",
+            )),
+            _ => Ok(data),
+        }
     }
 
     /// Finds the daemon that this command speaks to.

@@ -78,6 +78,8 @@ fn every_command_of_the_manual_parses() {
         "seal",
         "openapi",
         "--data /d -vv --log-format json status",
+        "--profile regtest down",
+        "down --profile regtest",
     ] {
         assert!(
             parse(words).is_ok(),

@@ -51,7 +51,7 @@ pub(super) async fn up(context: &mut Context, up: &args::Up) -> Result<Exit, Fai
     let named = context.global.data.as_deref();
     let data = context
         .surroundings
-        .data_for_up(named, up.profile.map(ProfileName::from))?;
+        .data_for_up(named, context.global.profile())?;
     let data = std::path::absolute(&data).map_err(|error| {
         Failure::new(
             Exit::Usage,
@@ -75,7 +75,8 @@ pub(super) async fn up(context: &mut Context, up: &args::Up) -> Result<Exit, Fai
         .screen
         .note(&format!("starting the node in {}", data.display()));
     let stop = watch::Sender::new(Stop::No);
-    run(context, up_launch(up, data), &stop).await
+    let wanted = up_launch(context, up, data);
+    run(context, wanted, &stop).await
 }
 
 /// What an operator asked of `up`, without the parts that only a run has.
@@ -88,10 +89,10 @@ pub(super) struct Wanted {
 }
 
 /// Collects what `up` was asked.
-pub(super) fn up_launch(up: &args::Up, data: PathBuf) -> Wanted {
+pub(super) fn up_launch(context: &Context, up: &args::Up, data: PathBuf) -> Wanted {
     Wanted {
         data,
-        profile: up.profile.map(ProfileName::from),
+        profile: context.global.profile(),
         runtime: up.runtime.map(RuntimeKind::from),
         listen: up.listen,
         moved: up.moved,
