@@ -66,3 +66,42 @@ fn what_make_up_starts_make_down_stops() {
         "its data are still there"
     );
 }
+
+#[test]
+fn the_summary_of_all_tests_names_what_failed_and_what_it_said() {
+    let log = "test a::fine ... ok\ntest b::broken ... FAILED\n\nsuccesses:\n\n---- a::fine stdout ----\nall is well\n\n\
+               failures:\n\n---- b::broken stdout ----\n\nthread 'b::broken' panicked at b.rs:1:2:\nwaited in vain\n\n\
+               failures:\n    b::broken\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), log).expect("written");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let said = |what: &str| {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test runs what scripts/test runs"
+        )]
+        let output = Command::new(root.join("scripts/failures"))
+            .arg(what)
+            .arg(file.path())
+            .output()
+            .expect("the script runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(said("names"), "b::broken\n");
+    let texts = said("texts");
+    assert!(
+        texts.contains("---- b::broken") && texts.contains("waited in vain"),
+        "{texts}"
+    );
+    assert!(!texts.contains("all is well"), "{texts}");
+    let summary = std::fs::read_to_string(root.join("scripts/test")).expect("there");
+    let at = |what: &str| summary.rfind(what).expect("it is printed");
+    assert!(
+        at("failures texts") < at("Stages ("),
+        "the texts come before the table"
+    );
+    assert!(
+        at("Stages (") < at("Failing tests:"),
+        "the names come after it"
+    );
+}
