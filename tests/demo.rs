@@ -1,11 +1,14 @@
 //! The demo as a newcomer gets it.
 
 mod node;
+#[path = "bench/table.rs"]
+mod table;
 
 use std::path::Path;
 use std::process::Command;
 
 use node::TestNode;
+use table::Table;
 
 #[test]
 fn the_demo_comes_up_with_relay_and_mint_ready_and_goes_down_without_a_trace() {
@@ -104,4 +107,24 @@ fn the_summary_of_all_tests_names_what_failed_and_what_it_said() {
         at("Stages (") < at("Failing tests:"),
         "the names come after it"
     );
+}
+
+#[test]
+fn the_table_of_measurements_keeps_its_form_and_the_rows_of_an_earlier_run() {
+    let mut first = Table::default();
+    first.add("alone", 1.23456, "ms", "≤ 2");
+    first.add_beside("beside", 3.0, "swaps/s", Some(2.0), "");
+    let before = first.merged_into("");
+    let mut second = Table::default();
+    second.add("alone", 1.5, "ms", "≤ 2");
+    let merged: serde_json::Value =
+        serde_json::from_str(&second.merged_into(&before)).expect("JSON");
+    let expected = serde_json::json!({
+        "alone": { "value": 1.5, "unit": "ms", "rival": null, "ratio": null },
+        "beside": { "value": 3.0, "unit": "swaps/s", "rival": 2.0, "ratio": 1.5 },
+    });
+    assert_eq!(merged, expected);
+    let anew: serde_json::Value =
+        serde_json::from_str(&second.merged_into("half a fi")).expect("JSON");
+    assert_eq!(anew.as_object().map(serde_json::Map::len), Some(1));
 }
