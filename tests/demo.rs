@@ -71,6 +71,26 @@ fn what_make_up_starts_make_down_stops() {
 }
 
 #[test]
+fn a_wait_of_a_test_ends_with_the_daemon_and_shows_the_node() {
+    let mut node = TestNode::new("demo");
+    node.arg("--runtime").arg("docker");
+    node.spawn();
+    let wait = || node.wait("what never comes", |_| false);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait));
+    let text = panic.expect_err("it fails").downcast::<String>();
+    let text = text.expect("a message");
+    for part in [
+        "waited for what never comes, but the daemon ended with Some(79)",
+        "status: ",
+        "processes:",
+        "records:",
+        "not built yet",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
 fn the_summary_of_all_tests_names_what_failed_and_what_it_said() {
     let log = "test a::fine ... ok\ntest b::broken ... FAILED\n\nsuccesses:\n\n---- a::fine stdout ----\nall is well\n\n\
                failures:\n\n---- b::broken stdout ----\n\nthread 'b::broken' panicked at b.rs:1:2:\nwaited in vain\n\n\
@@ -97,6 +117,14 @@ fn the_summary_of_all_tests_names_what_failed_and_what_it_said() {
         "{texts}"
     );
     assert!(!texts.contains("all is well"), "{texts}");
+    // Of a long text the begin and the end are shown.
+    let long: String = (0..500).map(|number| format!("line {number}\n")).collect();
+    std::fs::write(file.path(), log.replace("waited in vain\n", &long)).expect("written");
+    let texts = said("texts");
+    assert!(
+        texts.contains("line 0\n") && texts.contains("line 499\n") && !texts.contains("line 250\n"),
+        "{texts}"
+    );
     let summary = std::fs::read_to_string(root.join("scripts/test")).expect("there");
     let at = |what: &str| summary.rfind(what).expect("it is printed");
     assert!(

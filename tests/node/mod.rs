@@ -347,10 +347,13 @@ impl TestNode {
 
     /// Everything that can be seen of the node: for the message of a test that failed.
     pub fn scene(&self) -> String {
-        let mut text = format!(
-            "status: {:#}\nprocesses:\n",
-            self.try_status().unwrap_or(Value::Null)
-        );
+        let mut status = self.try_status().unwrap_or(Value::Null);
+        let services = status["services"].take();
+        let mut text = format!("status: {status}\n");
+        for service in services.as_array().into_iter().flatten() {
+            text.push_str(&format!("  {service}\n"));
+        }
+        text.push_str("processes:\n");
         for (pid, line) in self.processes() {
             text.push_str(&format!("  {pid} {line}\n"));
         }
