@@ -366,6 +366,7 @@ async fn accepted_world(
         world
             .keep_ports(ground)
             .map_err(|error| store_failure(&error))?;
+        crate::fail::point("app.ports_kept");
     }
     Ok(Arc::new(world))
 }
@@ -388,6 +389,7 @@ fn choose_run_dir(launch: &Launch, base: &Base) -> Result<PathBuf, Failure> {
         let text = format!("{}\n", chosen.display());
         crate::store::durable::write(&note, text.as_bytes(), 0o600)
             .map_err(|error| store_failure(&error))?;
+        crate::fail::point("app.run_path_written");
     }
     Ok(chosen)
 }
@@ -413,6 +415,7 @@ async fn bind_api(launch: &Launch, base: &Base) -> Result<TcpListener, Failure> 
     state
         .keep_api_port(port)
         .map_err(|error| store_failure(&error))?;
+    crate::fail::point("app.api_port_kept");
     Ok(listener)
 }
 

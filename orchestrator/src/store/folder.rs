@@ -208,6 +208,7 @@ impl DataFolder {
             ..found.identity
         };
         write_identity(&path, &identity, found.initialised)?;
+        fail::point("folder.moved");
         Ok(identity)
     }
 
