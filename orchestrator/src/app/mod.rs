@@ -5,6 +5,7 @@
 
 mod listen;
 mod node;
+mod obstacles;
 mod services;
 mod status;
 mod vault;
@@ -19,6 +20,7 @@ use std::sync::RwLock;
 use tokio::sync::watch;
 
 use crate::app::node::RealNode;
+use crate::app::obstacles::Looks;
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
 use crate::app::vault::VaultSeat;
@@ -119,6 +121,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         runtime: Arc::clone(&runtime),
         entropy,
         is_root: launch.surroundings.uid == 0,
+        looks: Looks::default(),
     });
     if let Err(obstacle) = services.take_external_passwords() {
         tracing::warn!(
