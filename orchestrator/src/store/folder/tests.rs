@@ -71,7 +71,7 @@ fn a_folder_that_others_may_write_is_closed_to_them() {
 #[test]
 fn a_folder_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: giving a folder away needs root");
+        println!("SKIPPED: giving a folder away needs root");
         return;
     }
     let (_temporary, path, _) = made();
