@@ -64,11 +64,11 @@ limits! {
     filter_combinations: usize = 20_000, 1..=10_000_000;
     /// The largest and the default `limit` of a filter.
     max_limit: usize = 500, 1..=100_000;
-    /// Events looked at to answer one filter of a REQ, visible to the reader or not.
+    /// Events looked at to answer one filter of a REQ; what the reader may not see never counts.
     scan_events: usize = 200_000, 1..=100_000_000;
-    /// Events looked at to answer one COUNT.
+    /// Events looked at to answer one COUNT; what the reader may not see never counts.
     count_events: usize = 100_000, 1..=100_000_000;
-    /// Events looked at to open one negentropy session.
+    /// Events looked at to open one negentropy session; what the reader may not see never counts.
     negentropy_events: usize = 100_000, 1..=10_000_000;
     /// Open negentropy sessions of one connection.
     negentropy_sessions_per_connection: usize = 2, 1..=100;

@@ -23,7 +23,10 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 /// Reads that run at once; each holds one of the database's reader slots and one blocking thread.
-const CONCURRENT_READS: usize = 32;
+const CONCURRENT_READS: usize = 16;
+/// Readings that have gone past this many events share few slots, so that long ones do not hold up short ones.
+const DEEP_EVENTS: usize = 100_000;
+const CONCURRENT_DEEP_READS: usize = 2;
 const MAX_READERS: u32 = 256;
 /// Marks a folder in which a database was opened, so that a lost one is not taken for a new one.
 const USED: &str = "in-use";
@@ -80,6 +83,7 @@ pub(crate) struct Store {
 struct Inner {
     database: NostrLmdb,
     reads: Semaphore,
+    deep_reads: Semaphore,
     folder: PathBuf,
     map_size: usize,
     /// Held for as long as the database is open; the system frees it when the process dies.
@@ -117,6 +121,7 @@ impl Store {
             inner: Arc::new(Inner {
                 database,
                 reads: Semaphore::new(CONCURRENT_READS),
+                deep_reads: Semaphore::new(CONCURRENT_DEEP_READS),
                 folder: folder.to_owned(),
                 map_size,
                 _lock: lock,
@@ -172,7 +177,13 @@ impl Store {
             .unwrap_or_else(|_| ("write_failed", "the database refused a write".to_owned()))
     }
 
-    async fn query(&self, filter: Filter) -> Result<Vec<Event>, StoreError> {
+    async fn query(&self, filter: Filter, deep: bool) -> Result<Vec<Event>, StoreError> {
+        // A reader may be shown few of many events: that must not end the reading, only slow it down.
+        let _deep = if deep {
+            Some(self.inner.deep_reads.acquire().await)
+        } else {
+            None
+        };
         let _permit = self.inner.reads.acquire().await;
         let events = self
             .inner
@@ -271,15 +282,26 @@ impl Scan {
         }
     }
 
-    /// Counts the events that were read from the disk so far.
-    pub(crate) fn looked_at(&self) -> usize {
-        self.looked_at
-    }
-
-    /// Reads the next page; `None` when there is no more. A page may be empty.
+    /// Reads the next page of events that match; `None` when there is no more. A page may be empty.
     ///
     /// Errors: the database could not be read.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Event>>, StoreError> {
+        let mut page = self.read().await?;
+        if let Some(page) = &mut page {
+            page.retain(|event| self.wants(event));
+        }
+        Ok(page)
+    }
+
+    /// Tells whether `event` matches; the database is sometimes asked for more than that.
+    pub(crate) fn wants(&self, event: &Event) -> bool {
+        self.wanted.match_event(event, MatchEventOptions::new())
+    }
+
+    /// Reads the next page with everything that was looked at; `None` when there is no more.
+    ///
+    /// Errors: the database could not be read.
+    pub(crate) async fn read(&mut self) -> Result<Option<Vec<Event>>, StoreError> {
         if self.done {
             return Ok(None);
         }
@@ -290,13 +312,15 @@ impl Scan {
         if !all_at_once {
             asked.limit = Some(limit);
         }
-        let found = self.store.query(asked).await?;
-        self.looked_at += found.len().max(1);
+        let found = self
+            .store
+            .query(asked, self.looked_at > DEEP_EVENTS)
+            .await?;
         self.done = all_at_once || found.len() < limit;
         let mut fresh = found;
         fresh.retain(|event| !self.boundary.contains(&event.id));
+        self.looked_at += fresh.len();
         self.advance(&fresh);
-        fresh.retain(|event| self.wanted.match_event(event, MatchEventOptions::new()));
         // Whoever needs another page probably skips much: read more at a time.
         self.page_events = self
             .page_events

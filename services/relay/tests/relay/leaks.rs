@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::support::Client;
 use crate::support::TestRelay;
 use crate::support::event;
+use crate::support::sign;
 use crate::support::start;
 
 /// Who asks.
@@ -290,7 +291,7 @@ async fn hidden_events_do_not_use_up_a_readers_limit() {
     let old = nostr::types::Timestamp::from_secs(1_700_000_000);
     let mut notes = Vec::new();
     for number in 0..5 {
-        let note = crate::support::sign(&keys, 1, &number.to_string(), &[], old);
+        let note = sign(&keys, 1, &number.to_string(), &[], old);
         client.publish(&note).await;
         notes.push(note.id.to_hex());
     }
@@ -305,6 +306,72 @@ async fn hidden_events_do_not_use_up_a_readers_limit() {
         notes.into_iter().collect()
     );
     assert_eq!(client.count(json!({})).await, Ok(5));
+}
+
+/// Whether a question is refused for its size depends on what the asker sees, wherever hidden events lie.
+#[tokio::test]
+async fn hidden_events_do_not_use_up_the_work_that_a_question_may_cost() {
+    let budgets = "[limits]\nscan_events = 20\ncount_events = 20\nnegentropy_events = 20";
+    let (author, recipient) = (Keys::generate(), Keys::generate());
+    let p = recipient.public_key().to_hex();
+    let at = |second: u64| nostr::types::Timestamp::from_secs(1_700_000_000 + second);
+    let wrap = |second| {
+        sign(
+            &Keys::generate(),
+            1059,
+            "",
+            &[&["p", &p], &["t", "x"]],
+            at(second),
+        )
+    };
+    let direct = |second| sign(&author, 4, "", &[&["p", &p], &["t", "x"]], at(second));
+    for (notes, hidden) in [(20, 0), (20, 30), (21, 0), (21, 30)] {
+        let relay = start(budgets).await;
+        let mut client = Client::connect(&relay.url).await;
+        for number in 0..notes {
+            let note = sign(
+                &author,
+                1,
+                &number.to_string(),
+                &[&["t", "x"]],
+                at(100 + number),
+            );
+            assert!(client.publish(&note).await.0);
+        }
+        // Older than every note, newer than every note, and between them.
+        for number in 0..hidden {
+            for private in [wrap(number), wrap(200 + number), direct(90 + number)] {
+                assert!(client.publish(&private).await.0);
+            }
+        }
+        let context = format!("{notes} notes among {hidden} times three hidden events");
+        let fits = notes <= 20;
+        let authors = [author.public_key().to_hex()];
+        let rare = json!({"authors": authors, "kinds": [7], "#t": ["x"]});
+        assert_eq!(client.ids(rare).await.is_ok(), fits, "REQ: {context}");
+        for shape in [
+            json!({}),
+            json!({"#t": ["x"]}),
+            json!({"authors": authors}),
+            json!({"kinds": [1, 4, 1059]}),
+        ] {
+            let found = client.ids(shape.clone()).await.map(|ids| ids.len() as u64);
+            assert_eq!(found.ok(), fits.then_some(notes), "REQ {shape}: {context}");
+            let counted = client.count(shape.clone()).await;
+            assert_eq!(
+                counted.ok(),
+                fits.then_some(notes),
+                "COUNT {shape}: {context}"
+            );
+            let missing = client.reconcile(shape.clone(), &[]).await;
+            let missing = missing.map(|ids| ids.len() as u64);
+            assert_eq!(
+                missing.ok(),
+                fits.then_some(notes),
+                "NEG {shape}: {context}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

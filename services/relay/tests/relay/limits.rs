@@ -133,17 +133,16 @@ async fn subscriptions_filters_and_values_are_bounded() {
 #[tokio::test]
 async fn a_query_that_looks_at_too_much_is_refused_and_not_cut_short() {
     let relay = start("[limits]\nscan_events = 20\ncount_events = 20").await;
-    let recipient = Keys::generate().public_key().to_hex();
+    let author = Keys::generate();
     let mut client = Client::connect(&relay.url).await;
-    for _ in 0..40 {
+    for number in 0..40 {
         client
-            .publish(&event(&Keys::generate(), 1059, "", &[&["p", &recipient]]))
+            .publish(&event(&author, 1, &number.to_string(), &[&["t", "x"]]))
             .await;
     }
-    let refusal = client
-        .ids(json!({"limit": 10}))
-        .await
-        .expect_err("a refusal");
+    // Authors, kinds and tags together: the kinds are looked for among all that match the rest.
+    let rare = json!({"authors": [author.public_key().to_hex()], "kinds": [7], "#t": ["x"]});
+    let refusal = client.ids(rare).await.expect_err("a refusal");
     assert!(refusal.starts_with("blocked: "), "{refusal}");
     let refusal = client.count(json!({})).await.expect_err("a refusal");
     assert!(refusal.starts_with("blocked: "), "{refusal}");
