@@ -22,12 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::message;
 use crate::message::Name;
+use crate::outbound::MIN_FRAME_BYTES;
 use crate::outbound::Outbound;
 use crate::visibility;
 use crate::visibility::Readers;
-
-/// Events that may arrive while a subscription still reads what is stored; more end the connection.
-const MAX_PENDING: usize = 4096;
 
 /// One connection as the live feed sees it.
 #[derive(Debug)]
@@ -40,6 +38,22 @@ pub(crate) struct Connection {
 struct State {
     readers: Readers,
     subscriptions: HashMap<Name, Subscription>,
+    /// Bytes of the frames that subscriptions keep back, all of them together.
+    pending_bytes: usize,
+}
+
+impl State {
+    fn remove(&mut self, name: &Name) -> bool {
+        let removed = self.subscriptions.remove(name);
+        let kept_back = removed.iter().filter_map(|s| s.pending.as_ref());
+        self.pending_bytes -= kept_back.flatten().map(|(_, f)| room(f)).sum::<usize>();
+        removed.is_some()
+    }
+}
+
+/// Returns what a frame that is kept back counts for. Units: bytes.
+fn room(frame: &str) -> usize {
+    frame.len().max(MIN_FRAME_BYTES)
 }
 
 #[derive(Debug)]
@@ -84,6 +98,7 @@ impl Connection {
             filters,
             pending: Some(Vec::new()),
         };
+        state.remove(name);
         state.subscriptions.insert(name.clone(), subscription);
         true
     }
@@ -95,6 +110,7 @@ impl Connection {
             return;
         };
         let pending = subscription.pending.take().unwrap_or_default();
+        state.pending_bytes -= pending.iter().map(|(_, f)| room(f)).sum::<usize>();
         self.outbound.push(message::end_of_stored(name));
         for (id, frame) in pending {
             if !sent.contains(&id) {
@@ -105,7 +121,7 @@ impl Connection {
 
     /// Ends a subscription; false when there is none of this name.
     pub(crate) fn close(&self, name: &Name) -> bool {
-        self.lock().subscriptions.remove(name).is_some()
+        self.lock().remove(name)
     }
 
     /// Counts the open subscriptions.
@@ -118,6 +134,7 @@ impl Connection {
         let State {
             readers,
             subscriptions,
+            pending_bytes,
         } = &mut *state;
         if subscriptions.is_empty() || !visibility::visible(event, readers) {
             return;
@@ -130,8 +147,14 @@ impl Connection {
             let frame = message::event(&subscription.name_json, json);
             match &mut subscription.pending {
                 None => self.outbound.push(frame),
-                Some(pending) if pending.len() < MAX_PENDING => pending.push((event.id, frame)),
-                Some(_) => self.outbound.gone().cancel(),
+                Some(pending) => {
+                    *pending_bytes += room(&frame);
+                    pending.push((event.id, frame));
+                    // What is kept back must fit into the queue in the end.
+                    if *pending_bytes > self.outbound.bytes() {
+                        self.outbound.gone().cancel();
+                    }
+                }
             }
         }
     }
@@ -217,3 +240,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,7 +98,8 @@ limits! {
     keys_per_connection: usize = 16, 1..=1000;
     /// Events of one connection that wait for the disk before its next message is read.
     unsaved_events_per_connection: usize = 256, 1..=100_000;
-    /// Bytes that wait for a reader, for answers and for the live feed each, before it is given up.
+    /// Bytes that wait for a reader before it is given up: for answers, for the live feed, and for what is new
+    /// while a subscription still reads what is stored, each.
     outgoing_bytes: usize = 4_194_304, 65_536..=1_073_741_824;
     /// Seconds a reader may take to accept bytes before it is given up.
     slow_reader_secs: u64 = 30, 1..=3600;

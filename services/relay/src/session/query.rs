@@ -19,7 +19,7 @@ use crate::outbound::Gone;
 use crate::visibility;
 
 /// Events of the first page of an answer, at most; later pages grow.
-const FIRST_PAGE_EVENTS: usize = 100;
+const FIRST_PAGE_EVENTS: usize = 32;
 /// Events of the first page where only ids are kept.
 const COUNT_PAGE_EVENTS: usize = 256;
 
