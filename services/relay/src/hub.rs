@@ -20,12 +20,18 @@ use nostr::filter::MatchEventOptions;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::limits::Limits;
 use crate::message;
 use crate::message::Name;
 use crate::outbound::MIN_FRAME_BYTES;
 use crate::outbound::Outbound;
 use crate::visibility;
 use crate::visibility::Readers;
+
+/// What an id or a key, a kind, and a text beside its letters take in a filter, roughly.
+const KEY_BYTES: usize = 64;
+const KIND_BYTES: usize = 8;
+const TEXT_BYTES: usize = 48;
 
 /// One connection as the live feed sees it.
 #[derive(Debug)]
@@ -49,6 +55,16 @@ impl State {
         self.pending_bytes -= kept_back.flatten().map(|(_, f)| room(f)).sum::<usize>();
         removed.is_some()
     }
+}
+
+/// Returns what `filter` takes in memory, roughly. Units: bytes.
+fn weight(filter: &Filter) -> usize {
+    let ids = filter.ids.as_ref().map_or(0, |ids| ids.len());
+    let authors = filter.authors.as_ref().map_or(0, |authors| authors.len());
+    let kinds = filter.kinds.as_ref().map_or(0, |kinds| kinds.len());
+    let texts = filter.generic_tags.values().flatten();
+    let texts: usize = texts.map(|text| text.len() + TEXT_BYTES).sum();
+    size_of::<Filter>() + (ids + authors) * KEY_BYTES + kinds * KIND_BYTES + texts
 }
 
 /// Returns what a frame that is kept back counts for. Units: bytes.
@@ -87,20 +103,32 @@ impl Connection {
         true
     }
 
-    /// Opens a subscription that keeps new events back; false when `limit` others are open.
-    pub(crate) fn open(&self, name: &Name, filters: Vec<Filter>, limit: usize) -> bool {
+    /// Opens a subscription that keeps new events back; an open one of the same name ends.
+    ///
+    /// Errors: the text of the refusal.
+    pub(crate) fn open(
+        &self,
+        name: &Name,
+        filters: Vec<Filter>,
+        limits: &Limits,
+    ) -> Result<(), &'static str> {
         let mut state = self.lock();
-        if !state.subscriptions.contains_key(name) && state.subscriptions.len() >= limit {
-            return false;
+        state.remove(name);
+        if state.subscriptions.len() >= limits.subscriptions_per_connection {
+            return Err("blocked: too many open subscriptions");
+        }
+        let open = state.subscriptions.values().flat_map(|s| &s.filters);
+        let bytes: usize = open.chain(&filters).map(weight).sum();
+        if bytes > limits.subscription_bytes_per_connection {
+            return Err("blocked: the filters of your subscriptions are too large; narrow them");
         }
         let subscription = Subscription {
             name_json: name.json(),
             filters,
             pending: Some(Vec::new()),
         };
-        state.remove(name);
         state.subscriptions.insert(name.clone(), subscription);
-        true
+        Ok(())
     }
 
     /// Says that everything stored was sent, `sent` among it, and lets new events through.

@@ -62,6 +62,10 @@ limits! {
     filter_values: usize = 1000, 1..=100_000;
     /// Authors × kinds × tag values of one filter: the number of index look-ups it costs.
     filter_combinations: usize = 20_000, 1..=10_000_000;
+    /// Bytes of one tag value in a filter.
+    filter_value_bytes: usize = 1024, 64..=1_048_576;
+    /// Bytes that the filters of all open subscriptions of one connection take, roughly.
+    subscription_bytes_per_connection: usize = 1_048_576, 1024..=1_073_741_824;
     /// The largest and the default `limit` of a filter.
     max_limit: usize = 500, 1..=100_000;
     /// Events looked at to answer one filter of a REQ; what the reader may not see never counts.
@@ -90,7 +94,7 @@ limits! {
     private_events_per_minute_per_recipient: u32 = 600, 1..=1_000_000_000;
     /// REQ, COUNT and NEG-OPEN per minute from one address.
     requests_per_minute_per_address: u32 = 2400, 1..=1_000_000_000;
-    /// REQ, COUNT and NEG-OPEN per minute by one authenticated key.
+    /// REQ, COUNT and NEG-OPEN per minute by one authenticated key; each key of a connection counts.
     requests_per_minute_per_key: u32 = 2400, 1..=1_000_000_000;
     /// AUTH per minute from one address.
     auths_per_minute_per_address: u32 = 60, 1..=1_000_000_000;
@@ -156,10 +160,18 @@ impl Rates {
         self.events_to.allows(recipient)
     }
 
-    /// Counts one query; false when the address or the authenticated key has sent too many.
-    pub(crate) fn request(&self, address: IpAddr, key: Option<&PublicKey>) -> bool {
-        self.requests.allows(&bucket(address))
-            && key.is_none_or(|key| self.requests_by_key.allows(key))
+    /// Counts one query; false when the address or one of the authenticated keys has sent too many.
+    pub(crate) fn request<'k>(
+        &self,
+        address: IpAddr,
+        keys: impl Iterator<Item = &'k PublicKey>,
+    ) -> bool {
+        if !self.requests.allows(&bucket(address)) {
+            return false;
+        }
+        // Every key is counted, also those behind one that is exhausted.
+        let exhausted = keys.filter(|key| !self.requests_by_key.allows(key)).count();
+        exhausted == 0
     }
 
     /// Counts one attempt to authenticate; false when the address has made too many.

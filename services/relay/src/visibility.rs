@@ -46,11 +46,6 @@ impl Readers {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.0.iter()
     }
-
-    /// Returns the smallest proved key, which stands for the connection in per-key limits.
-    pub(crate) fn first(&self) -> Option<&PublicKey> {
-        self.0.first()
-    }
 }
 
 impl FromIterator<PublicKey> for Readers {

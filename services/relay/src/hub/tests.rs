@@ -15,9 +15,10 @@ async fn what_a_subscription_keeps_back_is_bounded_in_bytes() {
     let note = EventBuilder::new(Kind::TextNote, "x".repeat(20_000))
         .finalize(&Keys::generate())
         .expect("a signature");
+    let limits = Limits::default();
     let [first, second] = ["one", "two"].map(Name::new);
     for name in [&first, &second] {
-        assert!(connection.open(name, vec![Filter::new()], 2));
+        assert_eq!(connection.open(name, vec![Filter::new()], &limits), Ok(()));
     }
     connection.deliver(&note, &mut None);
     assert!(!gone.is_cancelled());
@@ -25,7 +26,7 @@ async fn what_a_subscription_keeps_back_is_bounded_in_bytes() {
     connection.go_live(&first, &HashSet::new());
     connection.close(&second);
     for name in [&first, &second] {
-        assert!(connection.open(name, vec![Filter::new()], 2));
+        assert_eq!(connection.open(name, vec![Filter::new()], &limits), Ok(()));
     }
     connection.deliver(&note, &mut None);
     assert!(!gone.is_cancelled());

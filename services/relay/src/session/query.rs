@@ -45,9 +45,11 @@ impl Session {
                 return Ok(());
             }
         };
-        let limit = self.shared.limits.subscriptions_per_connection;
-        if !self.connection.open(&name, filters.clone(), limit) {
-            self.refuse_query(&name, "blocked: too many open subscriptions");
+        if let Err(text) = self
+            .connection
+            .open(&name, filters.clone(), &self.shared.limits)
+        {
+            self.refuse_query(&name, text);
             return Ok(());
         }
         let mut sent = HashSet::new();
@@ -138,7 +140,7 @@ impl Session {
     /// Errors: the text of the refusal.
     pub(super) fn prepare(&self, filters: Vec<Filter>) -> Result<Vec<Filter>, &'static str> {
         let readers = self.connection.readers();
-        if !self.shared.rates.request(self.address, readers.first()) {
+        if !self.shared.rates.request(self.address, readers.keys()) {
             return Err(RATE_LIMITED);
         }
         if filters.len() > self.shared.limits.filters_per_request {
@@ -180,6 +182,10 @@ fn check_size(filter: &Filter, limits: &Limits) -> Result<(), &'static str> {
         .values()
         .map(|values| values.len())
         .sum();
+    let mut texts = filter.generic_tags.values().flatten();
+    if texts.any(|text| text.len() > limits.filter_value_bytes) {
+        return Err("blocked: the filter has too long a value");
+    }
     if ids + authors + kinds + values > limits.filter_values {
         return Err("blocked: the filter has too many values");
     }

@@ -131,6 +131,61 @@ async fn subscriptions_filters_and_values_are_bounded() {
 }
 
 #[tokio::test]
+async fn the_filters_of_open_subscriptions_are_bounded_in_bytes() {
+    let relay = start("[limits]\nsubscription_bytes_per_connection = 20000").await;
+    let mut client = Client::connect(&relay.url).await;
+    let values = |letter: &str| -> Vec<String> {
+        (0..100)
+            .map(|n| format!("{}{n}", letter.repeat(40)))
+            .collect()
+    };
+    let first = client.subscribe(&[json!({"#t": values("a")})]).await;
+    client.stored(&first).await.expect("a subscription");
+    let refusal = client
+        .ids(json!({"#t": values("b"), "#r": values("b")}))
+        .await;
+    let refusal = refusal.expect_err("a refusal");
+    assert!(
+        refusal.starts_with("blocked: the filters of your subscriptions"),
+        "{refusal}"
+    );
+    let refusal = client.ids(json!({"#t": ["x".repeat(2000)]})).await;
+    assert_eq!(
+        refusal.expect_err("a refusal"),
+        "blocked: the filter has too long a value"
+    );
+    client.send(json!(["CLOSE", first])).await;
+    let roomy = json!({"#t": values("b"), "#r": values("b")});
+    assert_eq!(client.ids(roomy).await, Ok(Vec::new()));
+}
+
+/// A key that is thrown away does not stand for the one that asks.
+#[tokio::test]
+async fn queries_are_limited_for_every_proved_key() {
+    let relay = start("[limits]\nrequests_per_minute_per_key = 3").await;
+    let mut keys = [0; 3].map(|_| Keys::generate());
+    keys.sort_by_key(|keys| keys.public_key());
+    let [smallest, busy, largest] = keys;
+    let mut client = Client::connect_as(&relay.url, &busy).await;
+    for _ in 0..3 {
+        assert!(client.count(json!({})).await.is_ok());
+    }
+    for other in [smallest, largest] {
+        let mut client = Client::connect_as(&relay.url, &busy).await;
+        assert!(client.authenticate(&other).await.0);
+        let refusal = client.count(json!({})).await.expect_err("a refusal");
+        assert!(refusal.starts_with("rate-limited: "), "{refusal}");
+    }
+    assert!(
+        Client::connect(&relay.url)
+            .await
+            .count(json!({}))
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
 async fn a_query_that_looks_at_too_much_is_refused_and_not_cut_short() {
     let relay = start("[limits]\nscan_events = 20\ncount_events = 20").await;
     let author = Keys::generate();
