@@ -3,6 +3,8 @@
 //! Deliberately does not know about connections or storage: plain functions of an event, the limits,
 //! the hour and the keys its sender has proved.
 
+use std::collections::BTreeSet;
+
 use nostr::event::Event;
 use nostr::types::Timestamp;
 
@@ -63,6 +65,14 @@ pub(crate) fn admit(
         return Err(Refusal(
             "invalid: a wrapped message names its recipient in a p tag",
         ));
+    }
+    if visibility::private_kind(event.kind) {
+        let recipients: BTreeSet<_> = visibility::recipients(event).collect();
+        if recipients.len() > limits.recipients_per_private_event {
+            return Err(Refusal(
+                "invalid: a private message has too many recipients",
+            ));
+        }
     }
     admit_protected(event, sender)?;
     if REPOSTS.contains(&kind) && reposts_protected(event) {

@@ -18,6 +18,7 @@ use nostr::event::EventId;
 use nostr::filter::Filter;
 use nostr::filter::MatchEventOptions;
 use nostr::types::Timestamp;
+use nostr_database::DatabaseEventStatus;
 use nostr_database::NostrDatabase;
 use nostr_database::SaveEventStatus;
 use nostr_lmdb::NostrLmdb;
@@ -159,6 +160,17 @@ impl Store {
             .delete(filter)
             .await
             .map_err(StoreError::Write)
+    }
+
+    /// Tells whether the event `id` is stored, whoever may read it.
+    ///
+    /// Errors: the database could not be read.
+    pub(crate) async fn holds(&self, id: EventId) -> Result<bool, StoreError> {
+        let _permit = self.inner.reads.acquire().await;
+        let status = self.inner.database.check_id(&id).await;
+        status
+            .map(|status| status == DatabaseEventStatus::Saved)
+            .map_err(StoreError::Read)
     }
 
     /// Counts all stored events, whoever may read them.

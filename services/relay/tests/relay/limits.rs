@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::Client;
 use crate::support::Program;
 use crate::support::event;
+use crate::support::sign;
 use crate::support::start;
 
 #[tokio::test]
@@ -40,7 +41,89 @@ async fn messages_to_one_recipient_are_limited_per_minute() {
     assert!(client.publish(&wrap(&busy)).await.0);
     let (accepted, text) = client.publish(&wrap(&busy)).await;
     assert!(!accepted && text.starts_with("rate-limited: "), "{text}");
+    // A refused message to both has used up nothing of the other's.
+    for _ in 0..3 {
+        let both = event(
+            &Keys::generate(),
+            1059,
+            "",
+            &[&["p", &other], &["p", &busy]],
+        );
+        assert!(!client.publish(&both).await.0);
+    }
     assert!(client.publish(&wrap(&other)).await.0);
+    assert!(client.publish(&wrap(&other)).await.0);
+}
+
+#[tokio::test]
+async fn one_message_counts_once_for_a_recipient_however_often_it_names_it() {
+    let relay = start(
+        "[limits]\nprivate_events_per_minute_per_recipient = 2\nrecipients_per_private_event = 2",
+    )
+    .await;
+    let keys: [String; 3] = [0; 3].map(|_| Keys::generate().public_key().to_hex());
+    let p = keys.each_ref().map(|key| ["p", key.as_str()]);
+    let mut client = Client::connect(&relay.url).await;
+    let repeated = vec![&p[0][..]; 50];
+    assert!(
+        client
+            .publish(&event(&Keys::generate(), 1059, "", &repeated))
+            .await
+            .0
+    );
+    assert!(
+        client
+            .publish(&event(&Keys::generate(), 1059, "", &[&p[0]]))
+            .await
+            .0
+    );
+    let many = event(&Keys::generate(), 1059, "", &[&p[0], &p[1], &p[2]]);
+    let (_, text) = client.publish(&many).await;
+    assert_eq!(text, "invalid: a private message has too many recipients");
+}
+
+/// The inbox of a recipient stays open to others when one address has sent it too much.
+#[tokio::test]
+async fn one_address_does_not_shut_an_inbox_for_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = crate::support::config_text(
+        folder.path(),
+        "[limits]\nprivate_events_per_minute_per_recipient = 1",
+    );
+    let config = toml::from_str(&text.replace("127.0.0.1:0", "0.0.0.0:0")).expect("TOML");
+    let relay = flash_relay::Relay::start(config).await.expect("a start");
+    let port = relay.address().port();
+    let recipient = Keys::generate().public_key().to_hex();
+    let wrap = || event(&Keys::generate(), 1059, "", &[&["p", &recipient]]);
+    let mut first = Client::connect(&format!("ws://127.0.0.1:{port}")).await;
+    assert!(first.publish(&wrap()).await.0);
+    assert!(!first.publish(&wrap()).await.0);
+    let mut second = Client::connect_from("127.0.0.2:0", &format!("ws://127.0.0.1:{port}")).await;
+    assert!(second.publish(&wrap()).await.0);
+    assert!(!second.publish(&wrap()).await.0);
+}
+
+/// Whoever sends somebody's old events again does not silence their author.
+#[tokio::test]
+async fn events_that_are_not_new_do_not_count_for_their_author() {
+    let relay = start("[limits]\nevents_per_minute_per_key = 3").await;
+    let author = Keys::generate();
+    let mut client = Client::connect(&relay.url).await;
+    let at = |second: u64| nostr::types::Timestamp::from_secs(1_700_000_000 + second);
+    let old = sign(&author, 0, "old", &[], at(0));
+    let new = sign(&author, 0, "new", &[], at(1));
+    for profile in [&old, &new] {
+        assert!(client.publish(profile).await.0);
+    }
+    for _ in 0..5 {
+        let (accepted, text) = client.publish(&new).await;
+        assert!(accepted && text.starts_with("duplicate: "), "{text}");
+        let (accepted, text) = client.publish(&old).await;
+        assert!(!accepted && text.starts_with("blocked: "), "{text}");
+    }
+    assert!(client.publish(&event(&author, 1, "three", &[])).await.0);
+    let (_, text) = client.publish(&event(&author, 1, "four", &[])).await;
+    assert!(text.starts_with("rate-limited: "), "{text}");
 }
 
 #[tokio::test]
