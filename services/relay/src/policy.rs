@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use nostr::event::Event;
 use nostr::types::Timestamp;
+use serde_json::Value;
 
+use crate::deletion::DELETION;
 use crate::limits::Limits;
 use crate::visibility;
 use crate::visibility::Readers;
@@ -56,6 +58,11 @@ pub(crate) fn admit(
     if kind == REQUEST_TO_VANISH {
         return Err(Refusal(
             "blocked: this relay does not carry out requests to vanish",
+        ));
+    }
+    if event.kind == DELETION && event.tags.expiration().is_some() {
+        return Err(Refusal(
+            "invalid: a deletion that expires would let what it deleted come back",
         ));
     }
     if event.kind.is_addressable() {
@@ -126,8 +133,13 @@ fn protected(event: &Event) -> bool {
     event.tags.iter().any(|tag| tag.as_slice()[0] == "-")
 }
 
+/// Looks at the tags alone: what is reposted without a signature, or otherwise incomplete, is reposted as well.
 fn reposts_protected(event: &Event) -> bool {
-    Event::from_json(&event.content).is_ok_and(|reposted| protected(&reposted))
+    let reposted: Option<Value> = serde_json::from_str(&event.content).ok();
+    let tags = reposted
+        .as_ref()
+        .and_then(|event| event.get("tags")?.as_array());
+    tags.is_some_and(|tags| tags.iter().any(|tag| tag.get(0) == Some(&Value::from("-"))))
 }
 
 #[cfg(test)]
