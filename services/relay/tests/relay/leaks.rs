@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use nostr::event::Event;
+use nostr::filter::Filter;
+use nostr::filter::MatchEventOptions;
 use nostr::key::Keys;
 use serde_json::Value;
 use serde_json::json;
@@ -215,50 +217,91 @@ async fn negentropy_compares_what_the_reader_may_see_alone() {
     }
 }
 
+/// Every shape of a filter for events that are still to come.
+fn live_questions(p: &str, events: &[Event]) -> Vec<Value> {
+    let ids: Vec<String> = events.iter().map(|event| event.id.to_hex()).collect();
+    let authors: Vec<String> = events.iter().map(|event| event.pubkey.to_hex()).collect();
+    let all = [1, 4, 1059, 1060, 21059];
+    vec![
+        json!({}),
+        json!({"since": 0}),
+        json!({"until": 99_999_999_999_u64}),
+        json!({"#p": [p]}),
+        json!({"#t": ["topic"]}),
+        json!({"#p": [p], "#t": ["topic"]}),
+        json!({"ids": ids}),
+        json!({"ids": [ids[0]]}),
+        json!({"ids": ids, "#p": [p]}),
+        json!({"authors": authors}),
+        json!({"authors": authors, "kinds": all}),
+        json!({"authors": authors, "kinds": [1, 1059], "#p": [p]}),
+        json!({"kinds": [1, 1059, 21059]}),
+        json!({"kinds": all, "#p": [p]}),
+        json!({"kinds": [1059]}),
+        json!({"kinds": [21059], "#p": [p]}),
+        json!({"kinds": [4], "authors": authors}),
+    ]
+}
+
 #[tokio::test]
 async fn new_events_reach_their_readers_alone() {
     let world = World::new().await;
     let p = world.recipient.public_key().to_hex();
     let mut publisher = Client::connect(&world.relay.url).await;
+    let marker = Keys::generate();
+    let end = json!({"authors": [marker.public_key().to_hex()], "limit": 0});
     for asker in ASKERS {
-        for shape in [
-            json!({"limit": 0}),
-            json!({"#p": [p], "limit": 0}),
-            json!({"#t": ["topic"], "limit": 0}),
-        ] {
-            let mut client = world.client(asker).await;
-            let name = client.subscribe(std::slice::from_ref(&shape)).await;
-            assert_eq!(client.stored(&name).await.expect("a subscription"), []);
+        let mut client = world.client(asker).await;
+        let last = client.subscribe(std::slice::from_ref(&end)).await;
+        client.stored(&last).await.expect("a subscription");
+        for number in 0..live_questions("", &world.wraps).len() {
             let tags: [&[&str]; 2] = [&["p", &p], &["t", "topic"]];
-            let mut expected = BTreeSet::new();
-            for (kind, keys) in [
-                (1059, Keys::generate()),
-                (1060, Keys::generate()),
-                (21059, Keys::generate()),
-                (4, world.author.clone()),
-            ] {
-                let private = event(&keys, kind, &Keys::generate().public_key().to_hex(), &tags);
-                assert_eq!(publisher.publish(&private).await, (true, String::new()));
-                if world.readable(asker, &private) {
-                    expected.insert(private.id.to_hex());
-                }
+            let new = |kind, keys: &Keys| {
+                event(keys, kind, &Keys::generate().public_key().to_hex(), &tags)
+            };
+            let wraps = [1059, 1060, 21059].map(|kind| new(kind, &Keys::generate()));
+            let mut events = wraps.to_vec();
+            events.extend([4, 1].map(|kind| new(kind, &world.author)));
+            let mut shape = live_questions(&p, &events).remove(number);
+            let filter = Filter::from_json(shape.to_string()).expect("a filter");
+            shape["limit"] = json!(0);
+            let name = client.subscribe(std::slice::from_ref(&shape)).await;
+            let opened = client.stored(&name).await;
+            if refused(asker, &shape) {
+                assert_refused(&opened, &format!("live {shape} by {asker:?}"));
+            } else {
+                assert_eq!(opened, Ok(Vec::new()), "live {shape} by {asker:?}");
+            }
+            for event in &events {
+                assert_eq!(publisher.publish(event).await, (true, String::new()));
             }
             // The feed keeps its order: when this note arrives, everything before it has been decided.
-            let last = event(
-                &world.author,
-                1,
-                &Keys::generate().public_key().to_hex(),
-                &tags,
-            );
-            publisher.publish(&last).await;
-            expected.insert(last.id.to_hex());
+            publisher.publish(&new(1, &marker)).await;
             let mut seen = BTreeSet::new();
-            while !seen.contains(&last.id.to_hex()) {
+            loop {
                 let message = client.receive().await;
                 assert_eq!(message[0], "EVENT", "{asker:?} {shape}: {message}");
-                seen.insert(message[2]["id"].as_str().expect("an id").to_owned());
+                if message[1] == last {
+                    break;
+                }
+                // The marker may match the shape as well.
+                if message[2]["pubkey"] != end["authors"][0] {
+                    seen.insert(message[2]["id"].as_str().expect("an id").to_owned());
+                }
             }
+            let expected: BTreeSet<String> = events
+                .iter()
+                .filter(|event| filter.match_event(event, MatchEventOptions::new()))
+                .filter(|event| world.readable(asker, event) && !refused(asker, &shape))
+                .map(|event| event.id.to_hex())
+                .collect();
             assert_eq!(seen, expected, "live {shape} by {asker:?}");
+            client.send(json!(["CLOSE", name])).await;
+            // A frame of the marker for the closed subscription may still be on its way: ask for a barrier.
+            client
+                .count(json!({"ids": ["0".repeat(64)]}))
+                .await
+                .expect("an answer");
         }
     }
 }
