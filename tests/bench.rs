@@ -26,53 +26,12 @@ mod node;
 mod plan;
 #[path = "bench/services.rs"]
 mod services;
+#[path = "bench/table.rs"]
+mod table;
 
 use std::path::PathBuf;
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
-
-/// What was measured, as it comes in.
-#[derive(Default)]
-pub struct Table {
-    rows: Map<String, Value>,
-}
-
-impl Table {
-    /// Adds a row and prints it. `aim` is what the value should reach, in words.
-    pub fn add(&mut self, name: &str, value: f64, unit: &str, aim: &str) {
-        self.add_beside(name, value, unit, None, aim);
-    }
-
-    /// Adds a row with a rival's value in the same unit.
-    pub fn add_beside(
-        &mut self,
-        name: &str,
-        value: f64,
-        unit: &str,
-        rival: Option<f64>,
-        aim: &str,
-    ) {
-        let short = |number: f64| (number * 1000.0).round() / 1000.0;
-        let ratio = rival
-            .filter(|rival| *rival != 0.0)
-            .map(|rival| value / rival);
-        let cell = |number: Option<f64>| {
-            number.map_or_else(|| "-".to_owned(), |number| short(number).to_string())
-        };
-        println!(
-            "{name:<58} {:>10} {unit:<9} {:>10} {:>7}  {aim}",
-            short(value),
-            cell(rival),
-            cell(ratio)
-        );
-        self.rows.insert(
-            name.to_owned(),
-            json!({"value": short(value), "unit": unit, "rival": rival.map(short), "ratio": ratio.map(short)}),
-        );
-    }
-}
+pub use table::Table;
 
 fn main() {
     let only: Vec<String> = std::env::args()
@@ -124,7 +83,8 @@ fn main() {
     println!("load average at the end: {}", load.trim());
     let path = std::env::var_os("FLASH_BENCH_JSON")
         .map_or_else(|| PathBuf::from("bench.json"), PathBuf::from);
-    let text = serde_json::to_string_pretty(&Value::Object(table.rows)).unwrap();
-    std::fs::write(&path, text + "\n").unwrap();
+    // What was not measured this time stays as it was measured last.
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    std::fs::write(&path, table.merged_into(&before)).unwrap();
     println!("written to {}", path.display());
 }

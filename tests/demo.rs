@@ -1,11 +1,14 @@
 //! The demo as a newcomer gets it.
 
 mod node;
+#[path = "bench/table.rs"]
+mod table;
 
 use std::path::Path;
 use std::process::Command;
 
 use node::TestNode;
+use table::Table;
 
 #[test]
 fn the_demo_comes_up_with_relay_and_mint_ready_and_goes_down_without_a_trace() {
@@ -65,4 +68,91 @@ fn what_make_up_starts_make_down_stops() {
         demo.data().join("state.db").exists(),
         "its data are still there"
     );
+}
+
+#[test]
+fn a_wait_of_a_test_ends_with_the_daemon_and_shows_the_node() {
+    let mut node = TestNode::new("demo");
+    node.arg("--runtime").arg("docker");
+    node.spawn();
+    let wait = || node.wait("what never comes", |_| false);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait));
+    let text = panic.expect_err("it fails").downcast::<String>();
+    let text = text.expect("a message");
+    for part in [
+        "waited for what never comes, but the daemon ended with Some(79)",
+        "status: ",
+        "processes:",
+        "records:",
+        "not built yet",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn the_summary_of_all_tests_names_what_failed_and_what_it_said() {
+    let log = "test a::fine ... ok\ntest b::broken ... FAILED\n\nsuccesses:\n\n---- a::fine stdout ----\nall is well\n\n\
+               failures:\n\n---- b::broken stdout ----\n\nthread 'b::broken' panicked at b.rs:1:2:\nwaited in vain\n\n\
+               failures:\n    b::broken\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), log).expect("written");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let said = |what: &str| {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test runs what scripts/test runs"
+        )]
+        let output = Command::new(root.join("scripts/failures"))
+            .arg(what)
+            .arg(file.path())
+            .output()
+            .expect("the script runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(said("names"), "b::broken\n");
+    let texts = said("texts");
+    assert!(
+        texts.contains("---- b::broken") && texts.contains("waited in vain"),
+        "{texts}"
+    );
+    assert!(!texts.contains("all is well"), "{texts}");
+    // Of a long text the begin and the end are shown.
+    let long: String = (0..500).map(|number| format!("line {number}\n")).collect();
+    std::fs::write(file.path(), log.replace("waited in vain\n", &long)).expect("written");
+    let texts = said("texts");
+    assert!(
+        texts.contains("line 0\n") && texts.contains("line 499\n") && !texts.contains("line 250\n"),
+        "{texts}"
+    );
+    let summary = std::fs::read_to_string(root.join("scripts/test")).expect("there");
+    let at = |what: &str| summary.rfind(what).expect("it is printed");
+    assert!(
+        at("failures texts") < at("Stages ("),
+        "the texts come before the table"
+    );
+    assert!(
+        at("Stages (") < at("Failing tests:"),
+        "the names come after it"
+    );
+}
+
+#[test]
+fn the_table_of_measurements_keeps_its_form_and_the_rows_of_an_earlier_run() {
+    let mut first = Table::default();
+    first.add("alone", 1.23456, "ms", "≤ 2");
+    first.add_beside("beside", 3.0, "swaps/s", Some(2.0), "");
+    let before = first.merged_into("");
+    let mut second = Table::default();
+    second.add("alone", 1.5, "ms", "≤ 2");
+    let merged: serde_json::Value =
+        serde_json::from_str(&second.merged_into(&before)).expect("JSON");
+    let expected = serde_json::json!({
+        "alone": { "value": 1.5, "unit": "ms", "rival": null, "ratio": null },
+        "beside": { "value": 3.0, "unit": "swaps/s", "rival": 2.0, "ratio": 1.5 },
+    });
+    assert_eq!(merged, expected);
+    let anew: serde_json::Value =
+        serde_json::from_str(&second.merged_into("half a fi")).expect("JSON");
+    assert_eq!(anew.as_object().map(serde_json::Map::len), Some(1));
 }

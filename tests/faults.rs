@@ -21,6 +21,7 @@ use flash_node::store::state::StateDb;
 use inspect::free_port;
 use inspect::http_get;
 use node::TestNode;
+use node::files_under;
 use node::send;
 use node::skip;
 use serde_json::Value;
@@ -58,6 +59,31 @@ fn files(node: &TestNode) -> BTreeMap<PathBuf, Vec<u8>> {
         path.is_file() && !name.contains("lock") && !(empty && name.ends_with("-wal"))
     });
     kept.map(|path| (path.clone(), std::fs::read(&path).expect("readable")))
+        .collect()
+}
+
+/// Asserts what the operator reads of a service: the code and the sentence of one and the same document.
+fn told(service: &Value, code: &str, sentence: &str) {
+    assert_eq!(service["ready"]["code"], code, "{service:#}");
+    let text = service["ready"]["text"].as_str().unwrap_or_default();
+    assert!(text.contains(sentence), "{sentence}\n{service:#}");
+}
+
+/// Waits until the history holds `line`: service, sentence and code.
+fn happened(node: &TestNode, line: &str) {
+    node.wait(&format!("the event `{line}`"), |node| {
+        let events = node.ok(&["events"]);
+        events
+            .lines()
+            .any(|one| one.ends_with(&format!("  {line}")))
+    });
+}
+
+/// Every file of the data folder, with its content.
+fn everything_in(node: &TestNode) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = files_under(&node.data()).into_iter();
+    files
+        .map(|file| (file.clone(), std::fs::read(&file).expect("readable")))
         .collect()
 }
 
@@ -133,26 +159,44 @@ fn scribble(path: &Path) {
     std::fs::write(path, bytes).expect("written");
 }
 
+/// Overwrites the second page of a database with what is none, as a bad sector would.
+fn corrupt_a_page(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("there");
+    // Source: https://www.sqlite.org/fileformat.html, 1.3: the page size stands at offset 16, big-endian.
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    assert!(
+        bytes.len() > 2 * page,
+        "there are more pages than the damaged one"
+    );
+    bytes[page..2 * page].fill(0xA5);
+    std::fs::write(path, bytes).expect("written");
+}
+
 fn database(path: &Path) -> PathBuf {
     path.join("state.db")
+}
+
+/// The keys with which the mint signs: what it issued is worth something as long as they stay.
+fn mint_keys(node: &TestNode) -> String {
+    http_get(&node.endpoint("mint", "cashu"), "/v1/keys")
 }
 
 #[test]
 fn a_killed_service_is_started_again_and_others_are_untouched() {
     let node = ready();
-    let mint = run(&node, "mint");
-    let pid = node.service_pid("relay").expect("it runs");
+    let (relay, keys) = (run(&node, "relay"), mint_keys(&node));
+    let pid = node.service_pid("mint").expect("it runs");
     send(pid, "-KILL");
-    node.wait("another relay", |node| {
-        node.service_pid("relay").is_some_and(|now| now != pid)
+    node.wait("another mint", |node| {
+        node.service_pid("mint").is_some_and(|now| now != pid)
     });
     node.wait_settled(BOTH);
-    assert_eq!(run(&node, "mint"), mint);
-    let events = node.ok(&["events"]);
-    assert!(
-        events.contains("ended by signal 9; tries again in 1 s"),
-        "{events}"
+    assert_eq!(run(&node, "relay"), relay);
+    happened(
+        &node,
+        "mint: ended by signal 9; tries again in 1 s (failed)",
     );
+    assert_eq!(mint_keys(&node), keys, "its data are still there");
 }
 
 #[test]
@@ -168,27 +212,39 @@ fn a_killed_supervisor_is_replaced_without_a_restart() {
     });
     node.wait_settled(BOTH);
     assert_eq!([run(&node, "relay"), run(&node, "mint")], before);
-    node.wait("the event", |node| {
-        node.ok(&["events"])
-            .contains("got a new supervisor; it was not restarted")
-    });
+    happened(
+        &node,
+        "relay: got a new supervisor; it was not restarted (supervised)",
+    );
 }
 
 #[test]
 fn a_service_killed_with_its_supervisor_is_started_again() {
     let node = ready();
-    let mint = run(&node, "mint");
-    let pid = node.service_pid("relay").expect("it runs");
+    let (relay, keys) = (run(&node, "relay"), mint_keys(&node));
+    let pid = node.service_pid("mint").expect("it runs");
     send(
-        node.supervisor_pid("relay").expect("it is supervised"),
+        node.supervisor_pid("mint").expect("it is supervised"),
         "-KILL",
     );
     send(pid, "-KILL");
-    node.wait("another relay", |node| {
-        node.service_pid("relay").is_some_and(|now| now != pid)
+    node.wait("another mint", |node| {
+        node.service_pid("mint").is_some_and(|now| now != pid)
     });
     node.wait_settled(BOTH);
-    assert_eq!(run(&node, "mint"), mint);
+    assert_eq!(run(&node, "relay"), relay);
+    let how = node.wait_for("its end in the history", |node| {
+        let events = node.ok(&["events"]);
+        let mut lines = events.lines();
+        let failed = |line: &&str| line.contains("  mint: ") && line.ends_with("(failed)");
+        lines.find(failed).map(ToOwned::to_owned)
+    });
+    let seen = [
+        "ended by signal 9; tries again in 1 s",
+        "ended unseen; tries again in 1 s",
+    ];
+    assert!(seen.iter().any(|sentence| how.contains(sentence)), "{how}");
+    assert_eq!(mint_keys(&node), keys, "its data are still there");
 }
 
 #[test]
@@ -223,28 +279,21 @@ fn a_service_that_ends_again_and_again_waits_longer_and_then_needs_the_operator(
     send(node.service_pid("relay").expect("runs"), "-KILL");
     std::fs::rename(&volume, &aside).expect("moved");
     std::fs::write(&volume, "no folder").expect("written");
-    node.wait("the relay to back off", |node| {
-        node.service("relay")["state"] == "backing_off"
+    let relay = node.wait_service("relay", "to back off", |relay| {
+        relay["state"] == "backing_off"
     });
-    assert_eq!(node.code("relay", "ready"), "backing_off");
-    assert!(
-        node.sentence("relay", "ready")
-            .contains("waits before the next try")
-    );
+    told(&relay, "backing_off", "waits before the next try");
     // The operator's patience need not be the test's: six failures more are written down, as if they had been waited for.
     leave(&mut node);
     with_record(&node, |record| {
         (record.failures, record.retry_at) = (7, None);
     });
     node.up();
-    node.wait("the relay to need the operator", |node| {
-        node.service("relay")["state"] == "needs_you"
+    let relay = node.wait_service("relay", "to need the operator", |relay| {
+        relay["state"] == "needs_you"
     });
-    assert_eq!(node.code("relay", "ready"), "needs_you");
-    let next = node.service("relay")["next"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    told(&relay, "needs_you", "failed 8 times");
+    let next = relay["next"].as_str().unwrap_or_default();
     assert!(next.contains("flash-node retry relay"), "{next}");
     assert_eq!(run(&node, "mint"), mint);
     std::fs::remove_file(&volume).expect("removed");
@@ -356,7 +405,7 @@ fn a_full_disk_stops_nothing_and_what_was_refused_works_once_there_is_room() {
 #[test]
 fn a_corrupt_page_in_state_db_is_refused_and_left_as_it_is() {
     refused(
-        |data| scribble(&database(data)),
+        |data| corrupt_a_page(&database(data)),
         put_back("state.db"),
         DATABASE,
         "state.db is damaged",
@@ -491,12 +540,13 @@ fn a_missing_secret_is_never_made_anew() {
     send(node.supervisor_pid("mint").expect("supervised"), "-KILL");
     send(node.service_pid("mint").expect("runs"), "-KILL");
     node.up();
-    node.wait("the secret to be missed", |node| {
-        node.code("mint", "ready") == "secret_missing"
+    let mint = node.wait_service("mint", "to miss its secret", |mint| {
+        mint["ready"]["code"] == "secret_missing"
     });
-    assert!(
-        node.sentence("mint", "ready")
-            .contains("nothing is made in its place")
+    told(
+        &mint,
+        "secret_missing",
+        "restore vault.db from a backup: nothing is made in its place",
     );
     assert_eq!(run(&node, "relay"), relay);
     leave(&mut node);
@@ -522,10 +572,11 @@ fn a_taken_port_holds_one_service_back_until_it_is_free() {
     let taken = TcpListener::bind(&address).expect("free now");
     node.up();
     node.wait_ready("mint");
-    node.wait("the port to be named", |node| {
-        node.code("relay", "ready") == "port_taken"
+    let relay = node.wait_service("relay", "to name the port", |relay| {
+        relay["ready"]["code"] == "port_taken"
     });
-    assert!(node.sentence("relay", "ready").contains(&address));
+    told(&relay, "port_taken", "is taken by another program");
+    told(&relay, "port_taken", &address);
     drop(taken);
     node.wait_settled(BOTH);
     assert!(
@@ -554,6 +605,26 @@ fn a_clock_that_jumped_back_does_not_keep_a_service_down() {
 }
 
 #[test]
+fn a_clock_that_jumped_ahead_keeps_nothing_down_and_restarts_nothing() {
+    let mut node = ready();
+    let mint = run(&node, "mint");
+    leave(&mut node);
+    send(node.supervisor_pid("relay").expect("supervised"), "-KILL");
+    send(node.service_pid("relay").expect("runs"), "-KILL");
+    // As an orchestrator would have written it whose clock was a year behind the one of today.
+    let year = 365 * 24 * 3600 * 1000;
+    with_record(&node, |record| {
+        let now = record.first_ready_at.expect("it was ready");
+        let then = UnixMillis(now.0 - year);
+        record.first_ready_at = Some(then);
+        (record.failures, record.retry_at) = (3, Some(then));
+    });
+    node.up();
+    node.wait_settled(BOTH);
+    assert_eq!(run(&node, "mint"), mint);
+}
+
+#[test]
 fn a_copied_data_folder_is_refused_until_the_original_is_gone_and_the_operator_says_so() {
     let mut original = ready();
     let keys = http_get(&original.endpoint("mint", "cashu"), "/v1/keys");
@@ -568,21 +639,32 @@ fn a_copied_data_folder_is_refused_until_the_original_is_gone_and_the_operator_s
     assert!(copied.is_ok_and(|status| status.success()));
     copy.arg("--listen")
         .arg(&format!("127.0.0.1:{}", free_port()));
+    let untouched = everything_in(&original);
+    let (from, to) = (original.data(), copy.data());
     copy.spawn();
     assert_eq!(copy.wait_for_end(), DATA_REFUSED);
-    assert!(
-        copy.daemon_log().contains("flash-node up --moved"),
-        "{}",
-        copy.daemon_log()
+    let said = copy.daemon_log();
+    let sentence = format!(
+        "the data folder was made at {} and lies at {} now",
+        from.display(),
+        to.display()
     );
+    assert!(said.contains(&sentence), "{sentence}\n{said}");
+    assert!(said.contains("flash-node up --moved"), "{said}");
     copy.arg("--moved");
     copy.spawn();
     assert_eq!(copy.wait_for_end(), DATA_REFUSED);
-    assert!(
-        copy.daemon_log().contains("the original still lies at"),
-        "{}",
-        copy.daemon_log()
+    let said = copy.daemon_log();
+    let sentence = format!(
+        "the data folder is a copy, and the original still lies at {}",
+        from.display()
     );
+    assert!(said.contains(&sentence), "{sentence}\n{said}");
+    assert!(
+        everything_in(&original) == untouched,
+        "the original is as it was, byte for byte"
+    );
+    assert_eq!(copy.processes(), Vec::new(), "nothing of the copy runs");
     std::fs::remove_dir_all(original.data()).expect("removed");
     copy.up();
     copy.wait_settled(BOTH);
@@ -606,12 +688,17 @@ fn a_missing_storage_mount_is_never_filled_with_an_empty_folder() {
     std::fs::create_dir(&disk).expect("an empty mount point");
     node.up();
     node.wait_ready("mint");
-    node.wait("the mount to be missed", |node| {
-        node.code("relay", "ready") == "storage_missing"
-    });
+    let missed = |relay: &Value| relay["ready"]["code"] == "storage_missing";
+    let relay = node.wait_service("relay", "to miss its storage", missed);
+    told(
+        &relay,
+        "storage_missing",
+        "is missing: it does not carry this node's mark",
+    );
+    told(&relay, "storage_missing", &disk.display().to_string());
     // Whatever is accepted meanwhile, the mark is not made anew.
     node.ok(&["set", "relay.name", "elsewhere"]);
-    assert_eq!(node.code("relay", "ready"), "storage_missing");
+    assert_eq!(node.service("relay")["ready"]["code"], "storage_missing");
     assert_eq!(
         std::fs::read_dir(&disk).expect("there").count(),
         0,
@@ -648,9 +735,10 @@ fn a_sealed_start_adopts_what_runs_and_starts_what_needs_no_secret() {
     send(node.service_pid("mint").expect("runs"), "-KILL");
     let relay = node.service_pid("relay");
     node.up();
-    node.wait("the mint to wait for the vault", |node| {
-        node.code("mint", "ready") == "sealed"
+    let mint = node.wait_service("mint", "to wait for the vault", |mint| {
+        mint["ready"]["code"] == "sealed"
     });
+    told(&mint, "sealed", "needs a secret: unlock the vault");
     node.wait_ready("relay");
     assert_eq!(node.service_pid("relay"), relay, "what runs is adopted");
     send(relay.expect("runs"), "-KILL");
@@ -672,12 +760,22 @@ fn a_damaged_record_of_a_service_keeps_hands_off_it() {
     let record = node.data().join("run/relay/unit.json");
     let sound = std::fs::read(&record).expect("there");
     cut(&record, |length| length / 2);
+    let damaged = std::fs::read(&record).expect("there");
     node.up();
     node.wait_ready("mint");
-    node.wait("the record to be named", |node| {
-        node.service("relay")["state"] == "needs_you"
+    let relay = node.wait_service("relay", "to name its record", |relay| {
+        relay["state"] == "needs_you"
     });
-    assert_eq!(node.code("relay", "ready"), "record_unreadable");
+    told(
+        &relay,
+        "record_unreadable",
+        "its record cannot be read; nothing is started or stopped",
+    );
+    assert_eq!(
+        std::fs::read(&record).expect("there"),
+        damaged,
+        "the record is left for a look"
+    );
     assert_eq!(node.service_pid("relay"), before[0].0, "it lives on");
     assert_eq!(
         node.programs_of("relay").len(),
@@ -689,44 +787,112 @@ fn a_damaged_record_of_a_service_keeps_hands_off_it() {
     assert_eq!([run(&node, "relay"), run(&node, "mint")], before);
 }
 
-/// Scribbles over every database file of a service that is down and says what the operator reads then.
-fn own_database_damaged(id: &str, healthy: &str) {
+/// Scribbles over every database file of a service that is down, says what the operator reads then, and asserts that
+/// the damaged files stay as they are.
+fn own_database_damaged(id: &str, healthy: &str, sentence: &str) {
     let mut node = ready();
     node.ok(&["down"]);
     node.wait_for_end();
-    let mut folders = vec![node.data().join("volumes").join(id)];
-    let mut scribbled = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-            let path = entry.path();
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if path.is_dir() {
-                folders.push(path);
-            } else if name.ends_with(".mdb") || name.contains(".sqlite") || name.ends_with(".db") {
-                let length =
-                    usize::try_from(entry.metadata().expect("there").len()).expect("small");
-                std::fs::write(&path, vec![0xA5; length.min(1 << 20)]).expect("written");
-                scribbled += 1;
-            }
+    let files = files_under(&node.data().join("volumes").join(id));
+    let mut damaged = BTreeMap::new();
+    for file in files {
+        let name = file.display().to_string();
+        // LMDB's lock file is no database: it is made anew by whoever opens it first.
+        let database =
+            name.ends_with("data.mdb") || name.contains(".sqlite") || name.ends_with(".db");
+        if database {
+            let length = file.metadata().expect("there").len();
+            let bytes = vec![0xA5; usize::try_from(length).expect("small").min(1 << 20)];
+            std::fs::write(&file, &bytes).expect("written");
+            damaged.insert(file, bytes);
         }
     }
-    assert!(scribbled > 0, "{id} keeps a database");
+    assert!(!damaged.is_empty(), "{id} keeps a database");
     node.up();
     node.wait_ready(healthy);
-    node.wait("the end to be noted", |node| {
-        node.service(id)["state"] == "backing_off"
+    let service = node.wait_service(id, "to end on its database", |service| {
+        service["state"] == "backing_off"
     });
-    let said = node.sentence(id, "ready");
-    assert!(said.starts_with("ended with code"), "{said}");
+    told(&service, "backing_off", sentence);
+    told(&service, "backing_off", "waits before the next try");
+    for (file, bytes) in &damaged {
+        assert!(
+            std::fs::read(file).expect("there") == *bytes,
+            "{} is left for a repair",
+            file.display()
+        );
+    }
     assert_eq!(node.service(healthy)["ready"]["ok"], true);
 }
 
 #[test]
 fn a_mint_whose_database_is_damaged_does_not_start_on_it() {
-    own_database_damaged("mint", "relay");
+    own_database_damaged(
+        "mint",
+        "relay",
+        "ended with code 65 (its data are not what it expects); failed",
+    );
 }
 
 #[test]
 fn a_relay_whose_database_is_damaged_does_not_start_on_it() {
-    own_database_damaged("relay", "mint");
+    own_database_damaged("relay", "mint", "ended with code 1; failed");
+}
+
+/// The names in backquotes in a text.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_row_of_the_table_names_tests_that_exist_and_every_test_has_a_row() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).expect("there");
+    let table = read("docs/faults.md");
+    let (own, others) = (
+        read("tests/faults.rs"),
+        read("orchestrator/src/reconcile/tests.rs"),
+    );
+    let is_test = |source: &str, name: &str| {
+        source.contains(&format!("#[test]\nfn {name}()"))
+            || source.contains(&format!("async fn {name}()"))
+    };
+    let mut named = Vec::new();
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    // Below the headings.
+    for row in rows.skip(1) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(
+            cells.len(),
+            4,
+            "fault, code and sentence, what is preserved, test: {row}"
+        );
+        let tests: Vec<&str> = quoted(cells[3]).collect();
+        assert!(!tests.is_empty(), "a row without a test: {row}");
+        for test in tests {
+            let known = if test.ends_with(".rs") {
+                root.join(test).is_file()
+            } else {
+                is_test(&own, test) || is_test(&others, test)
+            };
+            assert!(known, "there is no test `{test}`: {row}");
+            named.push(test);
+        }
+    }
+    let mut lines = own.lines();
+    while let Some(line) = lines.next() {
+        if line != "#[test]" {
+            continue;
+        }
+        let name = lines
+            .next()
+            .and_then(|line| line.strip_prefix("fn "))
+            .expect("a test");
+        let name = name.split('(').next().expect("a name");
+        let this = name.starts_with("every_row_of_the_table");
+        assert!(
+            this || named.contains(&name),
+            "`{name}` has no row in docs/faults.md"
+        );
+    }
 }

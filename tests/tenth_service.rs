@@ -1,5 +1,6 @@
 //! A service that the code does not know comes up from manifests in the data folder, as provider and as consumer.
 
+mod inspect;
 mod node;
 #[path = "node/redis.rs"]
 mod redis;
@@ -46,7 +47,7 @@ fn started() -> Option<TestNode> {
         return None;
     }
     let mut node = TestNode::new("demo");
-    redis::prepare(&node);
+    redis::prepare(&mut node);
     node.up();
     node.wait_ready("redis");
     node.wait_ready("redis-replica");

@@ -118,7 +118,10 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
     )
     .await;
     std::fs::remove_dir_all(folder).map_err(refused)?;
-    std::fs::write(launch.data.join("ended"), format!("{how:?}")).map_err(refused)?;
+    // Renamed, because whoever waits for the file reads it as soon as it is there.
+    let beside = launch.data.join("ended.new");
+    std::fs::write(&beside, format!("{how:?}")).map_err(refused)?;
+    std::fs::rename(beside, launch.data.join("ended")).map_err(refused)?;
     Ok(match how {
         Stop::DaemonOnly => Ended::ServicesGoOn,
         _ => Ended::ServicesStopped,
@@ -520,14 +523,34 @@ fn main() -> ExitCode {
         chosen.for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    let mut count = 0;
+    let mut passed = 0;
+    let mut failed = Vec::new();
     for (name, test) in chosen {
-        // A failed assertion ends the program with its message and a failing code.
-        print!("test {name} ... ");
-        test();
-        println!("ok");
-        count += 1;
+        // The harness's own form, which the summary of all tests reads.
+        match std::panic::catch_unwind(test) {
+            Ok(()) => {
+                println!("test {name} ... ok");
+                passed += 1;
+            }
+            Err(panic) => {
+                println!("test {name} ... FAILED");
+                failed.push((name, panic));
+            }
+        }
     }
-    println!("\ntest result: ok. {count} passed; 0 failed");
-    ExitCode::SUCCESS
+    if failed.is_empty() {
+        println!("\ntest result: ok. {passed} passed; 0 failed");
+        return ExitCode::SUCCESS;
+    }
+    println!("\nfailures:\n");
+    for (name, panic) in &failed {
+        let literal = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = literal.or_else(|| panic.downcast_ref::<String>().cloned());
+        println!("---- {name} stdout ----\n{}\n", text.unwrap_or_default());
+    }
+    println!(
+        "test result: FAILED. {passed} passed; {} failed",
+        failed.len()
+    );
+    ExitCode::FAILURE
 }

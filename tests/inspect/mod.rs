@@ -51,12 +51,18 @@ pub(crate) fn try_http_get(base: &str, path: &str) -> std::io::Result<String> {
 impl TestNode {
     /// Gives relay, mint and the API ports that no other test uses, and puts `more` into `node.toml`.
     pub(crate) fn with_own_ports(&mut self, more: &str) {
-        let (relay, mint, api) = (free_port(), free_port(), free_port());
+        self.with_own_service_ports(more);
+        self.arg("--listen")
+            .arg(&format!("127.0.0.1:{}", free_port()));
+    }
+
+    /// As [`TestNode::with_own_ports`], but the node chooses the port of its API.
+    pub(crate) fn with_own_service_ports(&self, more: &str) {
+        let (relay, mint) = (free_port(), free_port());
         let text = format!(
             "[services.relay.ports]\nhttp = {relay}\n\n[services.mint.ports]\nhttp = {mint}\n\n{more}"
         );
         self.file("node.toml", &text);
-        self.arg("--listen").arg(&format!("127.0.0.1:{api}"));
     }
 
     /// The processes that run the program of `id`, from the command lines of all processes.
@@ -94,15 +100,30 @@ impl TestNode {
         for id in ids {
             self.wait_ready(id);
         }
-        self.wait("one program and one supervisor for each service", |node| {
-            let each = ids.iter().all(|id| {
-                let programs = node.programs_of(id);
+        let last = std::cell::RefCell::new(String::new());
+        let settled = || {
+            let each: Vec<_> = ids
+                .iter()
+                .map(|id| {
+                    let recorded = self.service_pid(id);
+                    (*id, self.programs_of(id), recorded, self.supervisors_of(id))
+                })
+                .collect();
+            let all = self.processes();
+            *last.borrow_mut() =
+                format!("(id, programs, recorded, supervisors): {each:?}; {all:?}");
+            let once = each.iter().all(|(_, programs, recorded, supervisors)| {
                 programs.len() == 1
-                    && node.service_pid(id) == programs.first().copied()
-                    && node.supervisors_of(id).len() == 1
+                    && *recorded == programs.first().copied()
+                    && supervisors.len() == 1
             });
-            each && node.processes().len() == 2 * ids.len() + 1
-        });
+            once && all.len() == 2 * ids.len() + 1
+        };
+        self.wait_explained(
+            "one program and one supervisor for each service",
+            |_| settled().then_some(()),
+            || last.borrow().clone(),
+        );
     }
 
     /// Takes a service's signal as its machine code.

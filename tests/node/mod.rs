@@ -23,6 +23,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -48,7 +50,9 @@ pub fn program(name: &str) -> Option<PathBuf> {
 /// A daemon that is reaped as soon as it ends: whoever asks for its process id must not find a zombie.
 struct Daemon {
     pid: u32,
-    end: std::thread::JoinHandle<Option<i32>>,
+    end: std::thread::JoinHandle<()>,
+    /// Its exit code, as soon as it ended; nothing in it where a signal ended it.
+    code: Arc<OnceLock<Option<i32>>>,
 }
 
 /// A node with a data folder of its own.
@@ -140,8 +144,13 @@ impl TestNode {
             .stderr(log);
         let mut child = command.spawn().expect("the program starts");
         let pid = child.id();
-        let end = std::thread::spawn(move || child.wait().ok().and_then(|status| status.code()));
-        self.daemon = Some(Daemon { pid, end });
+        let code = Arc::new(OnceLock::new());
+        let into = Arc::clone(&code);
+        let end = std::thread::spawn(move || {
+            let ended = child.wait().ok().and_then(|status| status.code());
+            into.set(ended).expect("a daemon ends once");
+        });
+        self.daemon = Some(Daemon { pid, end, code });
     }
 
     /// Starts the daemon and waits until it answers. SIGTERM then ends the daemon alone.
@@ -156,17 +165,13 @@ impl TestNode {
         }
     }
 
-    /// Waits until the services hold their ports; one that cannot is for the test to notice.
+    /// Waits until the services hold their ports: until then another node may find them free and take them.
     fn wait_until_bound(&self) {
-        let begun = Instant::now();
-        let bound = || {
-            let status = self.try_status().unwrap_or(Value::Null);
+        self.wait("every service to hold its ports", |node| {
+            let status = node.try_status().unwrap_or(Value::Null);
             let services = status["services"].as_array().cloned().unwrap_or_default();
             !services.is_empty() && services.iter().all(|one| one["alive"]["ok"] == true)
-        };
-        while begun.elapsed() < Duration::from_secs(20) && !bound() {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        });
     }
 
     /// Kills the daemon as a power cut would; services live on.
@@ -182,8 +187,9 @@ impl TestNode {
         let begun = Instant::now();
         loop {
             let daemon = self.daemon.take().expect("a daemon was started");
-            if daemon.end.is_finished() {
-                return daemon.end.join().expect("the daemon ends");
+            if let Some(code) = daemon.code.get().copied() {
+                daemon.end.join().expect("the daemon ends");
+                return code;
             }
             self.daemon = Some(daemon);
             assert!(
@@ -193,6 +199,13 @@ impl TestNode {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Whether the daemon was started and has ended.
+    pub fn ended(&self) -> bool {
+        self.daemon
+            .as_ref()
+            .is_some_and(|daemon| daemon.code.get().is_some())
     }
 
     /// The daemon's process id.
@@ -267,12 +280,17 @@ impl TestNode {
             .unwrap_or(Value::Null)
     }
 
-    /// Waits until a service is ready and returns it.
+    /// Waits until a service is ready and returns it as it was then.
     pub fn wait_ready(&self, id: &str) -> Value {
-        self.wait(&format!("{id} to be ready"), |node| {
-            node.service(id)["ready"]["ok"] == true
-        });
-        self.service(id)
+        self.wait_service(id, "to be ready", |service| service["ready"]["ok"] == true)
+    }
+
+    /// Waits until `holds` of a service's status, and returns the very document of which it held: what a test reads
+    /// of it later may be another state already.
+    pub fn wait_service(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for(&format!("{id} {what}"), |node| {
+            Some(node.service(id)).filter(&holds)
+        })
     }
 
     /// Returns an endpoint's URL.
@@ -286,18 +304,68 @@ impl TestNode {
         found["url"].as_str().expect("a URL").to_owned()
     }
 
-    /// Waits until `holds`, looking again and again; fails with the status and the daemon's log.
+    /// Waits until `holds`, looking again and again; fails with all there is to see of the node.
     pub fn wait(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        self.wait_for(what, |node| holds(node).then_some(()));
+    }
+
+    /// Waits until `look` finds something and returns it. It does not wait for a daemon that ended by itself.
+    pub fn wait_for<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        self.wait_explained(what, look, String::new)
+    }
+
+    /// As [`TestNode::wait_for`]; `last` says what the last look saw, should it have been in vain.
+    pub fn wait_explained<T>(
+        &self,
+        what: &str,
+        look: impl Fn(&Self) -> Option<T>,
+        last: impl Fn() -> String,
+    ) -> T {
         let begun = Instant::now();
-        while !holds(self) {
+        loop {
+            // First, so that the last look comes after the end.
+            let ended = self.daemon.as_ref().and_then(|daemon| daemon.code.get());
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(
+                ended.is_none(),
+                "waited for {what}, but the daemon ended with {:?}\n{}\n{}",
+                ended.copied().flatten(),
+                last(),
+                self.scene()
+            );
             assert!(
                 begun.elapsed() < PATIENCE,
-                "waited in vain for {what}\nstatus: {:#}\nlog:\n{}",
-                self.try_status().unwrap_or(Value::Null),
-                self.daemon_log()
+                "waited in vain for {what}\n{}\n{}",
+                last(),
+                self.scene()
             );
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Everything that can be seen of the node: for the message of a test that failed.
+    pub fn scene(&self) -> String {
+        let mut status = self.try_status().unwrap_or(Value::Null);
+        let services = status["services"].take();
+        let mut text = format!("status: {status}\n");
+        for service in services.as_array().into_iter().flatten() {
+            text.push_str(&format!("  {service}\n"));
+        }
+        text.push_str("processes:\n");
+        for (pid, line) in self.processes() {
+            text.push_str(&format!("  {pid} {line}\n"));
+        }
+        text.push_str("records:\n");
+        for file in files_under(&self.data().join("run")) {
+            if file.extension().is_some_and(|kind| kind == "json") {
+                let record =
+                    std::fs::read_to_string(&file).unwrap_or_else(|error| error.to_string());
+                text.push_str(&format!("  {}: {record}\n", file.display()));
+            }
+        }
+        format!("{text}log:\n{}", self.daemon_log())
     }
 
     /// Everything that the daemon printed.

@@ -6,6 +6,7 @@
     reason = "each test target uses a part of it"
 )]
 
+use crate::inspect::free_port;
 use crate::node::TestNode;
 
 const PROVIDER: &str = r##"manifest = 1
@@ -235,19 +236,18 @@ port = "redis"
 scheme = "tcp"
 "##;
 
-const CHOICES: &str = r#"
-[services.redis]
-manifest = "redis"
-
-[services.redis-replica]
-manifest = "redis-replica"
-"#;
-
-/// Prepares both manifests and the choice of both instances in the data folder.
-pub fn prepare(node: &TestNode) {
+/// Prepares both manifests and the choice of both instances in the data folder, on ports that no other test uses.
+pub fn prepare(node: &mut TestNode) {
     node.file("manifests/redis.toml", PROVIDER);
     node.file("manifests/redis-replica.toml", CONSUMER);
-    node.file("node.toml", CHOICES);
+    let mut choices = String::new();
+    for id in ["redis", "redis-replica"] {
+        let port = free_port();
+        choices.push_str(&format!(
+            "[services.{id}]\nmanifest = \"{id}\"\n\n[services.{id}.ports]\nredis = {port}\n\n"
+        ));
+    }
+    node.with_own_ports(&choices);
 }
 
 /// The password of `user` in the user list that was rendered for `service`.

@@ -30,6 +30,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::node::PATIENCE;
+
 /// One change: a service and what became of it, such as `ready=syncing` or `event=failed`.
 pub type Moment = (String, String);
 
@@ -103,7 +105,7 @@ impl Timeline {
     /// Waits until `service` went through `steps` in this order after `mark`, and asserts it.
     pub fn reach(&self, mark: usize, service: &str, steps: &[&str]) {
         let begun = std::time::Instant::now();
-        while !self.went(mark, service, steps) && begun.elapsed() < Duration::from_secs(60) {
+        while !self.went(mark, service, steps) && begun.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(50));
         }
         self.assert_went(mark, service, steps);
