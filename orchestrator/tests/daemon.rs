@@ -67,7 +67,13 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
         Some(card) => card.node_id,
         None => {
             let id = hex::encode(random_bytes::<16>(&SystemEntropy));
-            let text = format!("{{\"node_id\":\"{id}\",\"profile\":\"demo\"}}");
+            let here = launch.data.canonicalize().map_err(refused)?;
+            let text = serde_json::json!({
+                "node_id": id,
+                "profile": "demo",
+                "canonical_path": here,
+            })
+            .to_string();
             std::fs::write(&card, text).map_err(refused)?;
             id
         }

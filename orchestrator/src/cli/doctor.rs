@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::Context;
 use super::client::Client;
+use super::client::typed;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::progress::Settled;
@@ -61,13 +62,12 @@ impl Finding {
 
 /// Prints what it finds. Errors: exit 1 where something is wrong.
 pub(super) async fn doctor(context: &mut Context) -> Result<Exit, Failure> {
-    let data = context.data()?;
+    let data = context.data_folder()?;
     let uid = context.surroundings.uid;
     let mut findings = vec![data_folder(&data, uid)];
     findings.extend(space(&data));
     findings.push(programs(context));
-    let card = Card::read(&data);
-    match &card {
+    match context.data().and_then(|_| Ok(Card::read(&data)?)) {
         Ok(Some(card)) => {
             findings.push(Finding::good(format!("the node's id is {}", card.node_id)));
             findings.push(run_folder(context, &card.node_id));
@@ -75,12 +75,14 @@ pub(super) async fn doctor(context: &mut Context) -> Result<Exit, Failure> {
         }
         Ok(None) => findings.push(Finding::note(
             "no node was started here yet",
-            "flash-node up",
+            typed(
+                &context.surroundings,
+                "up",
+                &data,
+                context.global.data.is_some(),
+            ),
         )),
-        Err(error) => findings.push(Finding::bad(
-            super::exit::chain(error),
-            "restore node.json from a backup",
-        )),
+        Err(failure) => findings.push(Finding::bad(failure.message, failure.next)),
     }
     let mut bad = 0_usize;
     for finding in &findings {
@@ -199,7 +201,8 @@ fn is_tmpfs(folder: &Path) -> bool {
 }
 
 async fn daemon(context: &Context, data: &Path) -> Vec<Finding> {
-    let client = match Client::find(&context.surroundings, data) {
+    let named = context.global.data.is_some();
+    let client = match Client::find(&context.surroundings, data, named) {
         Ok(client) => client,
         Err(failure) if failure.exit == Exit::NotRunning => {
             return vec![Finding::note(failure.message, failure.next)];

@@ -171,6 +171,11 @@ impl From<ConfigError> for Failure {
             {
                 (Exit::Refused, "run this as the user who started the node")
             }
+            ConfigError::Card { source, .. }
+                if source.kind() == std::io::ErrorKind::NotADirectory =>
+            {
+                (Exit::DataRefused, "name a folder with --data DIR")
+            }
             ConfigError::Card { .. } => (
                 Exit::DataRefused,
                 "restore node.json from a backup, or name another folder with --data DIR",

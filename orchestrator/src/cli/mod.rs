@@ -136,9 +136,7 @@ impl Context {
     /// Returns the data folder that this command speaks to. Errors: where it holds a node of another profile than named.
     fn data(&self) -> Result<PathBuf, Failure> {
         let wanted = self.global.profile();
-        let data = self
-            .surroundings
-            .data_for_client(self.global.data.as_deref(), wanted)?;
+        let data = self.data_folder()?;
         let found = Card::read(&data)?.map(|card| card.profile);
         match (wanted, found) {
             (Some(wanted), Some(found)) if wanted != found => Err(Failure::new(
@@ -155,9 +153,17 @@ impl Context {
         }
     }
 
+    /// Returns the data folder that this command speaks to, whatever lies in it.
+    fn data_folder(&self) -> Result<PathBuf, Failure> {
+        let named = self.global.data.as_deref();
+        let profile = self.global.profile();
+        Ok(self.surroundings.data_for_client(named, profile)?)
+    }
+
     /// Finds the daemon that this command speaks to.
     fn client(&self) -> Result<Client, Failure> {
-        Client::find(&self.surroundings, &self.data()?)
+        let named = self.global.data.is_some();
+        Client::find(&self.surroundings, &self.data()?, named)
     }
 
     /// Sends a command and prints its answer.

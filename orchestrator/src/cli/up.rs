@@ -39,10 +39,15 @@ const LEAVE: Duration = Duration::from_secs(30);
 /// Starts the node.
 pub(super) async fn up(context: &mut Context, up: &args::Up) -> Result<Exit, Failure> {
     if up.runtime == Some(args::RuntimeArg::Docker) {
+        let next = if context.global.profile() == Some(ProfileName::Mainnet) {
+            "wait for the docker runtime; signet runs with `--runtime process` today"
+        } else {
+            "use --runtime process; it runs the same services as programs of this machine"
+        };
         return Err(Failure::new(
             Exit::NotBuilt,
             "the docker runtime is not built yet",
-            "use --runtime process; it runs the same services as programs of this machine",
+            next,
         ));
     }
     if let Some(listen) = up.listen.filter(|listen| !listen.ip().is_loopback()) {
@@ -273,7 +278,8 @@ impl Signals {
 /// Stops every service, then the daemon. Where no daemon runs, one is started just to stop what it left behind.
 pub(super) async fn down(context: &mut Context) -> Result<Exit, Failure> {
     let data = context.data()?;
-    let client = match Client::find(&context.surroundings, &data) {
+    let named = context.global.data.is_some();
+    let client = match Client::find(&context.surroundings, &data, named) {
         Ok(client) => client,
         Err(failure) if failure.exit == Exit::NotRunning && Card::read(&data)?.is_some() => {
             return down_without_daemon(context, data).await;
