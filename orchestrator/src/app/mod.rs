@@ -3,7 +3,11 @@
 //! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
 //! failure at any point leaves the data folder as it was.
 
+mod moved;
 mod node;
+mod pending;
+mod publish;
+mod refusal;
 mod services;
 mod status;
 mod vault;

@@ -6,6 +6,7 @@ use crate::app::world::World;
 use crate::id::ServiceId;
 use crate::reconcile::View;
 use crate::reconcile::observed::State;
+use crate::reconcile::plan::Action;
 use crate::runtime::RuntimeKind;
 use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;
@@ -230,7 +231,19 @@ fn with_jobs(view: &View, id: &ServiceId, mut signals: Signals) -> Signals {
         signals.ready = Signal::new(Some(false), "stopping", format!("{id} was asked to stop"));
         return signals;
     }
-    if let Some(obstacle) = view.jobs.get(id) {
+    let restarts = view
+        .plan
+        .steps
+        .iter()
+        .any(|step| step.service == *id && matches!(step.action, Action::Restart { .. }));
+    if restarts {
+        // It answers with the old specification: nobody who waits for the new one may take it for ready.
+        signals.ready = Signal::new(
+            Some(false),
+            "restarting",
+            format!("{id} is about to be restarted"),
+        );
+    } else if let Some(obstacle) = view.jobs.get(id) {
         signals.ready = Signal::new(Some(false), obstacle.code.clone(), obstacle.text.clone());
     } else if signals.ready.ok == Some(true) && observed.is_some_and(|service| !service.ready) {
         signals.ready = Signal::new(
@@ -315,6 +328,11 @@ fn next(view: &View, id: &ServiceId, state: &str) -> Option<String> {
     if state == "needs_you" {
         return Some(format!(
             "look at `flash-node logs {id}`, mend what is wrong, then `flash-node retry {id}`"
+        ));
+    }
+    if state == "backing_off" {
+        return Some(format!(
+            "`flash-node logs {id}` shows what it said; it is tried again by itself"
         ));
     }
     observed

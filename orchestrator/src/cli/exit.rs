@@ -141,7 +141,9 @@ fn exit_of(code: &str) -> Exit {
         | "unlock_needed"
         | "confirm_mismatch"
         | "not_allowed"
-        | "not_removed" => Exit::Refused,
+        | "not_removed"
+        | "pending_changes"
+        | "data_not_moved" => Exit::Refused,
         "database" => Exit::Database,
         "internal" => Exit::Internal,
         _ => Exit::Failed,

@@ -62,11 +62,7 @@ pub(super) async fn set(context: &mut Context, set: &args::Set) -> Result<Exit, 
 
 /// Leaves a service out.
 pub(super) async fn remove(context: &mut Context, service: &str) -> Result<Exit, Failure> {
-    let done = ask(context, service, "remove", None).await?;
-    context.screen.note(&format!(
-        "next: its data stay; `flash-node purge {service}` deletes them"
-    ));
-    Ok(done)
+    ask(context, service, "remove", None).await
 }
 
 /// Tries a service again.
