@@ -410,6 +410,21 @@ impl RealNode {
         Ok(done)
     }
 
+    /// Opens the vault. A try that failed is part of the node's history: somebody may be guessing.
+    async fn unlock(&self, with: Unlock) -> Result<(), Refusal> {
+        let tried = match &with {
+            Unlock::Passphrase(_) => "a passphrase",
+            Unlock::RecoveryKey(_) => "a recovery key",
+            Unlock::KeyFile(_) => "a key file",
+        };
+        let opened = self.with_vault(move |vault| vault.unlock(&with)).await;
+        if let Err(refusal) = &opened {
+            let text = format!("the vault was not unlocked with {tried} ({})", refusal.code);
+            self.note("unlock_refused", &text);
+        }
+        opened
+    }
+
     async fn change_passphrase(
         &self,
         with: Option<Unlock>,
@@ -523,7 +538,7 @@ impl RealNode {
                 })
             }
             Command::Unlock { with } => {
-                self.with_vault(move |vault| vault.unlock(&with)).await?;
+                self.unlock(with).await?;
                 self.take_external_passwords();
                 self.note("unlocked", "the vault was unlocked");
                 Ok(Reply {
@@ -532,7 +547,7 @@ impl RealNode {
                 })
             }
             Command::Seal => {
-                self.parts.services.vault.seal();
+                self.with_vault(|vault| vault.seal()).await?;
                 self.note("sealed", "the vault was sealed; services go on");
                 Ok(Reply {
                     text: "the vault is sealed; services go on\n".to_owned(),

@@ -30,8 +30,7 @@ impl Sources {
             world: &world,
             runtime: RuntimeKind::Process,
             not_enforced: &self.not_enforced,
-            vault: self.services.vault.state(),
-            vault_warning: self.services.vault.warning(),
+            vault: self.services.vault.facts(),
             api: self.api,
             cursor,
         };

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::app::vault::VaultFacts;
 use crate::app::world::World;
 use crate::id::ServiceId;
 use crate::reconcile::View;
@@ -23,8 +24,7 @@ pub(super) struct Frame<'a> {
     pub(super) world: &'a World,
     pub(super) runtime: RuntimeKind,
     pub(super) not_enforced: &'a [String],
-    pub(super) vault: VaultState,
-    pub(super) vault_warning: Option<String>,
+    pub(super) vault: VaultFacts,
     pub(super) api: SocketAddr,
     pub(super) cursor: u64,
 }
@@ -56,34 +56,41 @@ pub(super) fn node_status(view: &View, frame: &Frame<'_>) -> NodeStatus {
         play_money: profile.play_money,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
-        vault: vault_status(frame),
+        vault: vault_status(&frame.vault),
         services,
         api: format!("http://{}", frame.api),
         cursor: frame.cursor,
     }
 }
 
-fn vault_status(frame: &Frame<'_>) -> VaultStatus {
-    let (state, text) = match frame.vault {
+fn vault_status(vault: &VaultFacts) -> VaultStatus {
+    let (state, text) = match vault.state {
+        VaultState::Sealed if !vault.exists => (
+            "sealed",
+            "there is none yet, and what needs a secret waits; `flash-node passphrase change` makes it",
+        ),
+        VaultState::Sealed if !vault.passphrase_set => (
+            "sealed",
+            "what runs goes on, what needs a secret waits; no passphrase is set, so that only a new start opens it",
+        ),
         VaultState::Sealed => (
             "sealed",
-            "sealed: what runs goes on, what needs a secret waits; `flash-node unlock` opens it",
+            "what runs goes on, what needs a secret waits; `flash-node unlock` opens it",
         ),
-        VaultState::Open => (
-            "open",
-            "open; `flash-node seal` closes it while services go on",
-        ),
+        VaultState::Open => ("open", "`flash-node seal` closes it while services go on"),
         VaultState::SelfUnsealing => (
             "self_unsealing",
-            "opens itself, because no passphrase is set: anyone with this disk can read it; `flash-node passphrase change` sets one",
+            "it opens itself, because no passphrase is set: anyone with this disk can read it; `flash-node passphrase change` sets one",
         ),
     };
-    let text = match &frame.vault_warning {
+    let text = match &vault.warning {
         Some(warning) => format!("{text} ({warning})"),
         None => text.to_owned(),
     };
     VaultStatus {
         state: state.to_owned(),
+        exists: vault.exists,
+        passphrase_set: vault.passphrase_set,
         text,
     }
 }
@@ -340,3 +347,6 @@ fn next(view: &View, id: &ServiceId, state: &str) -> Option<String> {
         .as_ref()
         .map(|obstacle| obstacle.text.clone())
 }
+
+#[cfg(test)]
+mod tests;

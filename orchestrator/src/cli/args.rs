@@ -160,14 +160,7 @@ pub(super) enum Command {
     /// Looks at the machine, the data folder and the daemon, and says what is wrong.
     Doctor,
     /// Opens the vault with the passphrase, read from the terminal or from standard input.
-    Unlock {
-        /// Reads the recovery key instead.
-        #[arg(long, conflicts_with = "key_file")]
-        recovery_key: bool,
-        /// Uses a key file instead.
-        #[arg(long, value_name = "PATH")]
-        key_file: Option<PathBuf>,
-    },
+    Unlock(Opener),
     /// The vault's passphrase.
     #[command(subcommand)]
     Passphrase(Passphrase),
@@ -239,8 +232,20 @@ pub(super) struct Set {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Passphrase {
-    /// Sets the passphrase, or changes it. Not on a terminal: the old one and the new one, a line each, on standard input.
-    Change,
+    /// Sets the passphrase, or changes it. Not on a terminal: the old one and the new one, a line each, on standard
+    /// input; only the new one where none was set, or with a key file.
+    Change(Opener),
+}
+
+/// What opens the vault, where it is not the passphrase.
+#[derive(Debug, Args)]
+pub(super) struct Opener {
+    /// Reads the recovery key instead of the passphrase.
+    #[arg(long, conflicts_with = "key_file")]
+    pub(super) recovery_key: bool,
+    /// Uses a key file instead of the passphrase.
+    #[arg(long, value_name = "PATH")]
+    pub(super) key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,6 +14,7 @@ use super::progress::Settled;
 use super::progress::settled;
 use super::render;
 use crate::config::Card;
+use crate::status::VaultStatus;
 
 /// The file system type of a tmpfs. Source: linux/magic.h, `TMPFS_MAGIC`.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
@@ -228,15 +229,40 @@ async fn daemon(context: &Context, data: &Path) -> Vec<Finding> {
         ));
     }
     findings.push(match settled(&status) {
+        Settled::Ready if status.services.is_empty() => {
+            Finding::note("this node has no services", "flash-node plan")
+        }
         Settled::Ready => Finding::good("every service serves"),
         Settled::NotYet => Finding::note("services are still starting", "flash-node status --wait"),
-        Settled::NeedsYou(services) => {
+        Settled::NeedsYou(waiting) => {
             let next = render::next_lines(&status).replace("next: ", "");
             Finding::bad(
-                format!("these services need you: {}", services.join(", ")),
+                waiting.sentence(),
                 next.lines().collect::<Vec<_>>().join("; "),
             )
         }
     });
+    findings.push(vault(&status.vault));
     findings
+}
+
+/// Says where the vault stands.
+fn vault(vault: &VaultStatus) -> Finding {
+    if !vault.exists {
+        return Finding::note(
+            "there is no vault yet; what needs a secret waits for it",
+            render::to_open(vault),
+        );
+    }
+    match vault.state.as_str() {
+        "sealed" => Finding::note(
+            "the vault is sealed; what needs a secret waits",
+            render::to_open(vault),
+        ),
+        "self_unsealing" => Finding::note(
+            "the vault opens itself: anyone with this disk can read it",
+            "flash-node passphrase change",
+        ),
+        _ => Finding::good("the vault is open"),
+    }
 }

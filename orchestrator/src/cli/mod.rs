@@ -9,6 +9,7 @@ mod client;
 mod detach;
 mod doctor;
 mod exit;
+mod hidden;
 mod launch;
 mod log;
 mod progress;
@@ -119,11 +120,10 @@ impl Context {
             Command::Retry { service } => service::retry(self, &service).await,
             Command::Events { follow, tail } => status::events(self, follow, tail).await,
             Command::Doctor => doctor::doctor(self).await,
-            Command::Unlock {
-                recovery_key,
-                key_file,
-            } => vault::unlock(self, recovery_key, key_file.as_deref()).await,
-            Command::Passphrase(args::Passphrase::Change) => vault::change_passphrase(self).await,
+            Command::Unlock(with) => vault::unlock(self, &with).await,
+            Command::Passphrase(args::Passphrase::Change(with)) => {
+                vault::change_passphrase(self, &with).await
+            }
             Command::KeyFile(args::KeyFile::Add { path }) => vault::add_key_file(self, &path).await,
             Command::Seal => self.change("/api/v1/vault/seal", None).await,
             Command::Openapi => {

@@ -15,6 +15,7 @@ use super::exit::Exit;
 use super::exit::Failure;
 use super::log::RotatingFile;
 use super::progress::Settled;
+use super::progress::Waiting;
 use super::progress::line;
 use super::progress::settled;
 use super::render;
@@ -74,6 +75,8 @@ fn every_command_of_the_manual_parses() {
         "unlock --recovery-key",
         "unlock --key-file /media/key",
         "passphrase change",
+        "passphrase change --recovery-key",
+        "passphrase change --key-file /media/key",
         "key-file add /media/key",
         "seal",
         "openapi",
@@ -95,6 +98,7 @@ fn what_cannot_be_meant_is_refused() {
         "",
         "status --wait 5",
         "unlock --recovery-key --key-file k",
+        "passphrase change --recovery-key --key-file k",
         "up --profile prod",
         "up --listen here",
         "check",
@@ -109,6 +113,7 @@ fn what_cannot_be_meant_is_refused() {
 fn troubled() -> NodeStatus {
     let mut status = fixture::status();
     status.vault.state = "sealed".to_owned();
+    status.vault.passphrase_set = true;
     status.vault.text = "it waits for the passphrase".to_owned();
     let mint = &mut status.services[0];
     mint.state = "needs_you".to_owned();
@@ -181,6 +186,14 @@ fn an_event_is_a_line_with_its_time() {
     assert_eq!(render::utc(4_102_444_799_000), "2099-12-31 23:59:59");
 }
 
+fn waits(vault: &[&str], others: &[&str]) -> Settled {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Settled::NeedsYou(Waiting {
+        vault: owned(vault),
+        others: owned(others),
+    })
+}
+
 #[test]
 fn waiting_ends_when_all_serve_or_somebody_waits_for_the_operator() {
     let mut status = fixture::status();
@@ -188,17 +201,64 @@ fn waiting_ends_when_all_serve_or_somebody_waits_for_the_operator() {
     status.services[0].ready = Signal::new(Some(false), "starting", "it starts");
     assert_eq!(settled(&status), Settled::NotYet);
     status.services[0].state = "needs_you".to_owned();
-    assert_eq!(settled(&status), Settled::NeedsYou(vec!["mint".to_owned()]));
+    assert_eq!(settled(&status), waits(&[], &["mint"]));
     // As long as another still starts, it is not over.
     status.services[1].ready = Signal::new(None, "unknown", "not asked yet");
     assert_eq!(settled(&status), Settled::NotYet);
     status.services[1].ready = Signal::new(None, "not_applicable", "nothing to serve");
-    assert_eq!(settled(&status), Settled::NeedsYou(vec!["mint".to_owned()]));
+    assert_eq!(settled(&status), waits(&[], &["mint"]));
+}
+
+#[test]
+fn only_what_needs_a_secret_waits_for_a_sealed_vault() {
     let mut sealed = fixture::status();
     sealed.vault.state = "sealed".to_owned();
     sealed.services[0].state = "absent".to_owned();
     sealed.services[0].ready = Signal::new(Some(false), "sealed", "it waits for the vault");
-    assert_eq!(settled(&sealed), Settled::NeedsYou(vec!["mint".to_owned()]));
+    assert_eq!(settled(&sealed), waits(&["mint"], &[]));
+    // What starts without a secret is not there yet, and needs nobody.
+    sealed.services[1].state = "absent".to_owned();
+    sealed.services[1].ready = Signal::new(Some(false), "starting", "it is being started");
+    assert_eq!(settled(&sealed), Settled::NotYet);
+    // What waits for a service that waits for the vault is not named, and does not keep others waiting.
+    sealed.services[1].ready = Signal::new(Some(false), "waits", "waits for mint");
+    assert_eq!(settled(&sealed), waits(&["mint"], &[]));
+    sealed.services[1].state = "needs_you".to_owned();
+    let Settled::NeedsYou(waiting) = settled(&sealed) else {
+        panic!("both wait");
+    };
+    assert_eq!(
+        waiting.sentence(),
+        "the vault is sealed; waiting for it: mint; these services need you: relay"
+    );
+    // The vault was opened: what still says "sealed" is about to start.
+    sealed.vault.state = "open".to_owned();
+    sealed.services[1].state = "running".to_owned();
+    sealed.services[1].ready = Signal::new(Some(true), "ready", "it serves");
+    assert_eq!(settled(&sealed), Settled::NotYet);
+}
+
+#[test]
+fn what_opens_a_sealed_vault_depends_on_whether_there_is_one() {
+    let mut status = fixture::status();
+    status.vault.state = "sealed".to_owned();
+    status.vault.passphrase_set = true;
+    assert!(render::next_lines(&status).contains("next: flash-node unlock\n"));
+    status.vault.passphrase_set = false;
+    assert!(!render::next_lines(&status).contains("unlock"));
+    status.vault.exists = false;
+    assert!(render::next_lines(&status).contains("next: flash-node passphrase change\n"));
+}
+
+#[test]
+fn an_arrival_says_that_the_vault_opens_itself() {
+    let mut status = fixture::status();
+    let data = std::path::Path::new("/d");
+    let arrived =
+        |status: &NodeStatus| super::up::arrived(status, &settled(status), "press Ctrl-C", data);
+    assert!(arrived(&status).contains("\nthe vault opens itself until a passphrase is set"));
+    status.vault.state = "open".to_owned();
+    assert!(!arrived(&status).contains("opens itself"));
 }
 
 #[test]

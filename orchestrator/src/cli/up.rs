@@ -229,15 +229,17 @@ pub(super) fn arrived(now: &NodeStatus, done: &Settled, stop: &str, data: &Path)
     match done {
         Settled::Ready => text.push_str("the node is ready:\n"),
         Settled::NotYet => text.push_str("the node is starting:\n"),
-        Settled::NeedsYou(services) => {
-            text.push_str(&format!(
-                "the node is up; these services need you: {}\n",
-                services.join(", ")
-            ));
+        Settled::NeedsYou(waiting) => {
+            text.push_str(&format!("the node is up; {}\n", waiting.sentence()));
         }
     }
     text.push_str(&render::addresses(now));
     text.push_str(&format!("  data in {}\n", data.display()));
+    if now.vault.state == "self_unsealing" {
+        text.push_str(
+            "the vault opens itself until a passphrase is set: anyone with this disk can read it (`flash-node passphrase change` sets one)\n",
+        );
+    }
     text.push_str(&render::next_lines(now));
     text.push_str(&format!("to stop: {stop}\n"));
     text
