@@ -128,7 +128,7 @@ pub(super) enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
-    /// Changes a setting of a service, in node.toml and at once.
+    /// Changes a setting of a service, in node.toml and at once; without a value lists what can be set.
     Set(Set),
     /// Leaves a service out. Its data stay until `purge`.
     Remove {
@@ -222,9 +222,9 @@ pub(super) struct Set {
     /// What to change.
     #[arg(value_name = "SERVICE.SETTING")]
     pub(super) target: String,
-    /// Its new value.
+    /// Its new value; without one the settings of SERVICE (or the one) are listed.
     #[arg(allow_hyphen_values = true)]
-    pub(super) value: String,
+    pub(super) value: Option<String>,
     /// Only prints what would happen.
     #[arg(long)]
     pub(super) dry_run: bool,

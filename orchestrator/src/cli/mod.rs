@@ -16,6 +16,7 @@ mod progress;
 mod render;
 mod screen;
 mod service;
+mod settings;
 mod status;
 #[cfg(test)]
 mod tests;

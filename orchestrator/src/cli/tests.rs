@@ -22,7 +22,12 @@ use super::render;
 use super::screen::failure_text;
 use super::screen::plain;
 use super::service::advice;
+use super::settings;
 use crate::http::ErrorBody;
+use crate::manifest;
+use crate::manifest::Catalog;
+use crate::manifest::choices;
+use crate::manifest::profile::ProfileName;
 use crate::node::Event;
 use crate::node::fixture;
 use crate::status::EndpointStatus;
@@ -66,6 +71,8 @@ fn every_command_of_the_manual_parses() {
         "check a.toml b.toml",
         "set relay.name shop --dry-run",
         "set relay.fee -1",
+        "set relay",
+        "set relay.name",
         "remove relay",
         "purge relay --confirm relay",
         "retry relay",
@@ -303,13 +310,16 @@ fn codes_of_the_api_become_exit_codes() {
 #[test]
 fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
     let known = ["bitcoind", "mint", "relay"].map(str::to_owned);
-    assert_eq!(advice("rely", &known), "did you mean `relay`?");
-    assert_eq!(advice("bitcoin", &known), "did you mean `bitcoind`?");
+    assert_eq!(advice("services", "rely", &known), "did you mean `relay`?");
     assert_eq!(
-        advice("zzz", &known),
+        advice("services", "bitcoin", &known),
+        "did you mean `bitcoind`?"
+    );
+    assert_eq!(
+        advice("services", "zzz", &known),
         "its services are: bitcoind, mint, relay"
     );
-    assert_eq!(advice("x", &[]), "this node has no services");
+    assert_eq!(advice("services", "x", &[]), "there are no services");
 }
 
 #[test]
@@ -336,13 +346,65 @@ fn a_mistake_in_a_file_is_placed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("node.toml");
     std::fs::write(&file, "[services.relay]\nsettings = {}\ncolour = 1\n").unwrap();
-    let mistakes = check_file(&file).unwrap_err();
+    let mistakes = check_file(&file, None).unwrap_err();
     assert!(mistakes.contains("node.toml:3:1: "), "{mistakes}");
     assert!(mistakes.contains("colour"), "{mistakes}");
     std::fs::write(&file, "[services.relay]\nenabled = false\n").unwrap();
-    assert_eq!(check_file(&file).unwrap().kind, Kind::Choices);
+    assert_eq!(check_file(&file, None).unwrap().kind, Kind::Choices);
     std::fs::write(&file, "manifest = 1\nid = \"x\"\n").unwrap();
-    assert!(check_file(&file).is_err());
+    assert!(check_file(&file, None).is_err());
+}
+
+#[test]
+fn a_node_toml_is_checked_as_its_node_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("node.toml");
+    let unknown = "[services.relay.settings]\nnmae = \"x\"\n";
+    std::fs::write(&file, unknown).unwrap();
+    let checked = check_file(&file, None).unwrap();
+    assert!(checked.line().contains("syntax ok"), "{}", checked.line());
+    let mistakes = check_file(&file, Some(ProfileName::Demo)).unwrap_err();
+    assert!(mistakes.contains("node.toml:2:1: "), "{mistakes}");
+
+    let card = serde_json::json!({
+        "node_id": "abcdef00000000000000000000000000",
+        "profile": "demo",
+        "canonical_path": folder.path(),
+    });
+    std::fs::write(folder.path().join("node.json"), card.to_string()).unwrap();
+    let mistakes = check_file(&file, None).unwrap_err();
+    assert!(mistakes.contains("nmae"), "{mistakes}");
+    std::fs::write(&file, "[services.nobody]\nenabled = false\n").unwrap();
+    assert!(check_file(&file, None).is_err());
+    std::fs::write(&file, "[services.relay.settings]\nname = 7\n").unwrap();
+    assert!(check_file(&file, None).is_err());
+    std::fs::write(&file, "[services.relay.settings]\nname = \"x\"\n").unwrap();
+    let checked = check_file(&file, None).unwrap();
+    assert!(
+        checked.line().ends_with("ok (node.toml)"),
+        "{}",
+        checked.line()
+    );
+}
+
+#[test]
+fn settings_are_listed_with_value_range_default_and_help() {
+    let profile = manifest::profile(ProfileName::Demo);
+    let catalog = Catalog::load(None).unwrap();
+    let choices = "[services.relay.settings]\nname = \"My relay\"\n";
+    let choices = choices::parse(choices, "node.toml").unwrap();
+    let lines = |service: &str, setting: Option<&str>| {
+        settings::lines(&profile, &choices, &catalog, service, setting)
+    };
+    let all = lines("relay", None).unwrap().join("\n");
+    assert!(all.contains("relay.name = \"My relay\"\n    "), "{all}");
+    let one = lines("relay", Some("name")).unwrap();
+    assert_eq!(one.len(), 3, "{one:?}");
+    assert!(one[2].starts_with("    takes ") && one[2].contains("; default "));
+    let failure = lines("relay", Some("nmae")).unwrap_err();
+    assert_eq!(failure.next, "did you mean `name`?");
+    let failure = lines("rely", None).unwrap_err();
+    assert_eq!(failure.next, "did you mean `relay`?");
 }
 
 #[test]
