@@ -4,8 +4,12 @@
 //! failure at any point leaves the data folder as it was.
 
 mod listen;
+mod moved;
 mod node;
 mod obstacles;
+mod pending;
+mod publish;
+mod refusal;
 mod services;
 mod status;
 mod vault;
@@ -251,22 +255,7 @@ impl Base {
             (Ok(folder), None) => folder.identity().runtime,
             (Err(_), None) => profile(name).runtime,
         };
-        if runtime == RuntimeKind::Docker {
-            return Err(Failure::new(
-                Exit::NotBuilt,
-                format!(
-                    "the docker runtime, which the profile {name} uses by default, is not built yet"
-                ),
-                "run it as processes of this machine: add `--runtime process`",
-            ));
-        }
-        if name == ProfileName::Mainnet && runtime == RuntimeKind::Process {
-            return Err(Failure::new(
-                Exit::Config,
-                "mainnet does not run as processes of this machine: they share its network and its disk",
-                "wait for the docker runtime; signet runs with `--runtime process` today",
-            ));
-        }
+        refuse_unbuilt(name, runtime)?;
         let folder = match known {
             Err(FolderError::NotANode { .. }) => {
                 let new = NewNode {
@@ -316,6 +305,30 @@ impl Base {
             state: Arc::new(state),
             vault,
         })
+    }
+}
+
+/// Refuses what does not run yet, and says what does.
+fn refuse_unbuilt(name: ProfileName, runtime: RuntimeKind) -> Result<(), Failure> {
+    let mainnet = "wait for the docker runtime; signet runs with `--runtime process` today";
+    match (name, runtime) {
+        (ProfileName::Mainnet, RuntimeKind::Process) => Err(Failure::new(
+            Exit::Config,
+            "mainnet does not run as processes of this machine: they share its network and its disk",
+            mainnet,
+        )),
+        (_, RuntimeKind::Docker) => Err(Failure::new(
+            Exit::NotBuilt,
+            format!(
+                "the docker runtime, which the profile {name} uses by default, is not built yet"
+            ),
+            if name == ProfileName::Mainnet {
+                mainnet
+            } else {
+                "run it as processes of this machine: add `--runtime process`"
+            },
+        )),
+        _ => Ok(()),
     }
 }
 

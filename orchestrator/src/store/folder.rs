@@ -170,6 +170,9 @@ impl DataFolder {
             return Err(not_a_node());
         }
         let path = canonical(path)?;
+        if !path.is_dir() {
+            return Err(FolderError::NotAFolder { path });
+        }
         if !path.join("node.json").exists() {
             refuse_foreign(&path)?;
             return Err(not_a_node());

@@ -321,3 +321,22 @@ fn free_space_is_what_the_file_system_says() {
         "store_missing"
     );
 }
+
+#[test]
+fn a_file_is_no_folder_and_names_are_written_as_they_are_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = DataFolder::open(&file).unwrap_err();
+    assert!(matches!(error, FolderError::NotAFolder { .. }), "{error}");
+    let other = FolderError::OtherProfile {
+        found: ProfileName::Demo,
+        asked: ProfileName::Signet,
+    };
+    assert!(other.to_string().contains("profile demo, not signet"));
+    let other = FolderError::OtherRuntime {
+        found: RuntimeKind::Process,
+        asked: RuntimeKind::Docker,
+    };
+    assert!(other.to_string().contains("runtime process, not docker"));
+}
