@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PROFILE ?= demo
+RUNTIME ?=
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
 .PHONY: help up down build test check bench dist setup
@@ -19,8 +20,8 @@ setup: ## List and install what is missing on a Debian machine to build.
 build: setup ## Compile flash-node, flash-relay and flash-mint.
 	@scripts/build
 
-up: build ## Start the demo in the background and print its addresses (PROFILE=regtest for the full stack).
-	@scripts/up $(PROFILE)
+up: build ## Start the demo in the background and print its addresses (full stack today: PROFILE=regtest RUNTIME=process).
+	@scripts/up $(PROFILE) $(RUNTIME)
 
 down: ## Stop the node that `make up` started; its data stay.
 	@scripts/down $(PROFILE)

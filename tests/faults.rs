@@ -9,6 +9,7 @@ mod inspect;
 mod node;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
@@ -316,6 +317,20 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Writes to `filler` until its disk has no room for one byte more.
+fn fill(filler: &Path) {
+    for block in ["bs=64k", "bs=1"] {
+        let filled = Command::new("dd")
+            .args(["if=/dev/zero", "oflag=append", "conv=notrunc", block])
+            .arg(format!("of={}", filler.display()))
+            .output();
+        assert!(
+            filled.is_ok_and(|output| !output.status.success()),
+            "the disk is full"
+        );
+    }
+}
+
 #[test]
 fn a_full_disk_stops_nothing_and_what_was_refused_works_once_there_is_room() {
     let mut node = TestNode::new("demo");
@@ -331,23 +346,34 @@ fn a_full_disk_stops_nothing_and_what_was_refused_works_once_there_is_room() {
         return skip("a full disk: mounting a small file system takes root");
     }
     std::fs::write(path.join("node.toml"), choices).expect("written");
-    let mut disk = SmallDisk {
+    let disk = SmallDisk {
         node: Some(node),
         path,
     };
-    let node = disk.node.as_mut().expect("a node");
-    node.up();
+    let node = disk.node.as_ref().expect("a node");
+    // As operators start it: what the daemon logs and what it says on standard error lie on the full disk, too.
+    let api = format!("127.0.0.1:{}", free_port());
+    node.ok(&[
+        "-v",
+        "-v",
+        "up",
+        "--detach",
+        "--profile",
+        "demo",
+        "--listen",
+        &api,
+    ]);
     node.wait_settled(BOTH);
+    let daemon = node.status()["pid"].clone();
     let before = [run(node, "relay"), run(node, "mint")];
     let filler = node.data().join("volumes/filler");
-    let filled = Command::new("dd")
-        .args(["if=/dev/zero", "bs=64k"])
-        .arg(format!("of={}", filler.display()))
-        .output();
-    assert!(
-        filled.is_ok_and(|output| !output.status.success()),
-        "the disk is full"
-    );
+    fill(&filler);
+    let log = node.data().join("logs/flash-node.log");
+    let mut end = std::fs::File::options()
+        .append(true)
+        .open(&log)
+        .expect("the daemon logs there");
+    while end.write_all(b"\n").is_ok() {}
     let refused = node.cli(&["set", "relay.name", "full"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
@@ -364,6 +390,7 @@ fn a_full_disk_stops_nothing_and_what_was_refused_works_once_there_is_room() {
         ["state_unwritable", "disk_full"].contains(&node.code("mint", "ready").as_str())
     });
     assert_eq!(run(node, "relay"), before[0], "what runs goes on");
+    assert_eq!(node.status()["pid"], daemon, "the daemon goes on");
     std::fs::remove_file(&filler).expect("removed");
     node.wait_settled(BOTH);
     assert_eq!(run(node, "relay"), before[0]);
@@ -372,6 +399,7 @@ fn a_full_disk_stops_nothing_and_what_was_refused_works_once_there_is_room() {
         node.service_pid("relay") != before[0].0
     });
     node.wait_settled(BOTH);
+    assert_eq!(node.status()["pid"], daemon, "the daemon goes on");
 }
 
 #[test]

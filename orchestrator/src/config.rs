@@ -197,6 +197,10 @@ impl Surroundings {
     #[must_use]
     pub fn running_socket(&self, data: &Path) -> Option<PathBuf> {
         let card = Card::read(data).ok()??;
+        // A copy names the node that it was copied from, whose daemon must not be taken for its own.
+        if card.made_elsewhere(data).is_some() {
+            return None;
+        }
         self.sockets(data, &card.node_id)
             .into_iter()
             .find(|socket| UnixStream::connect(socket).is_ok())
@@ -256,9 +260,18 @@ pub struct Card {
     pub node_id: String,
     /// What the node is for.
     pub profile: ProfileName,
+    /// Where the folder lay when it was made, or last moved knowingly.
+    pub canonical_path: PathBuf,
 }
 
 impl Card {
+    /// Returns where the folder was made, where that is not where it lies: then it was copied or moved.
+    #[must_use]
+    pub fn made_elsewhere(&self, data: &Path) -> Option<&Path> {
+        let here = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+        (self.canonical_path != here).then_some(self.canonical_path.as_path())
+    }
+
     /// Reads `node.json` of a data folder; nothing where there is none. Errors: [`ConfigError::Card`].
     pub fn read(data: &Path) -> Result<Option<Self>, ConfigError> {
         let path = data.join("node.json");

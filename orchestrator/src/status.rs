@@ -70,6 +70,10 @@ pub struct ServiceStatus {
 pub struct VaultStatus {
     /// `open`, `sealed` or `self_unsealing` (no passphrase is set: play money only).
     pub state: String,
+    /// Whether there is a vault; outside play money the first passphrase makes it.
+    pub exists: bool,
+    /// Whether a passphrase opens it.
+    pub passphrase_set: bool,
     /// One sentence for a person.
     pub text: String,
 }

@@ -82,16 +82,21 @@ fn every_command_without_a_daemon_says_how_to_start_one() {
     assert!(!place.data().exists(), "asking made a data folder");
 }
 
+fn card_at(data: &Path) -> String {
+    serde_json::json!({
+        "node_id": "abcdef00000000000000000000000000",
+        "profile": "demo",
+        "canonical_path": data.canonicalize().unwrap(),
+    })
+    .to_string()
+}
+
 #[test]
 fn a_node_that_does_not_run_is_told_from_one_that_was_never_made() {
     let place = Place::new();
     std::fs::create_dir_all(place.data()).unwrap();
     let card = place.data().join("node.json");
-    std::fs::write(
-        &card,
-        "{\"node_id\":\"abcdef00000000000000000000000000\",\"profile\":\"demo\"}",
-    )
-    .unwrap();
+    std::fs::write(&card, card_at(&place.data())).unwrap();
     let text = place.fails(69, &["status"]);
     assert!(text.contains("is not running"), "{text}");
     place.fails(69, &["status", "--profile", "demo"]);
@@ -100,6 +105,51 @@ fn a_node_that_does_not_run_is_told_from_one_that_was_never_made() {
     std::fs::write(&card, "{").unwrap();
     let text = place.fails(73, &["status"]);
     assert!(text.contains("node.json cannot be read"), "{text}");
+}
+
+#[test]
+fn a_hint_names_the_folder_that_was_named() {
+    let place = Place::new();
+    let other = place.home.path().join("other");
+    let other = other.to_str().unwrap();
+    let text = place.fails(69, &["--data", other, "status"]);
+    assert!(text.contains(&format!("up --data {other}`")), "{text}");
+    let text = place.fails(69, &["status"]);
+    assert!(text.contains("flash-node up`"), "{text}");
+    let file = place.home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for command in ["up", "status"] {
+        let text = place.fails(73, &["--data", file.to_str().unwrap(), command]);
+        assert!(
+            text.contains("next: name a folder with --data DIR"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn mainnet_names_no_way_that_is_refused_next() {
+    let place = Place::new();
+    for words in [
+        &["up", "--profile", "mainnet"][..],
+        &["up", "--profile", "mainnet", "--runtime", "docker"],
+    ] {
+        let text = place.fails(79, words);
+        assert!(text.contains("next: wait for the docker runtime"), "{text}");
+    }
+    let text = place.fails(78, &["up", "--profile", "mainnet", "--runtime", "process"]);
+    assert!(text.contains("next: wait for the docker runtime"), "{text}");
+}
+
+#[test]
+fn doctor_says_who_may_not_read_the_card_and_looks_on() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.data().join("node.json")).unwrap();
+    let output = place.run(&["doctor"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("bad   the identity card"), "{text}");
+    assert!(text.contains("MiB are free"), "{text}");
 }
 
 #[test]
@@ -156,7 +206,7 @@ fn check_reads_files_and_folders_and_names_each_mistake() {
     assert!(
         String::from_utf8(output.stdout)
             .unwrap()
-            .contains("a.toml: ok")
+            .contains("a.toml: syntax ok")
     );
 
     std::fs::write(
@@ -168,7 +218,7 @@ fn check_reads_files_and_folders_and_names_each_mistake() {
     let output = place.run(&["check", folder.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(65));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("a.toml: ok"), "{text}");
+    assert!(text.contains("a.toml: syntax ok"), "{text}");
     assert!(
         text.contains("b.toml:") && text.contains("nonsense"),
         "{text}"
@@ -177,7 +227,7 @@ fn check_reads_files_and_folders_and_names_each_mistake() {
     assert!(
         String::from_utf8(output.stderr)
             .unwrap()
-            .contains("mistakes were found in 3 files")
+            .contains("mistakes were found in 2 files")
     );
 }
 

@@ -33,6 +33,7 @@ use flash_node::config::Card;
 use flash_node::entropy::SystemEntropy;
 use flash_node::entropy::random_bytes;
 use flash_node::http;
+use flash_node::manifest::profile::ProfileName;
 use flash_node::node::Node;
 use flash_node::node::fixture::FixtureNode;
 use futures::future::BoxFuture;
@@ -67,7 +68,13 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
         Some(card) => card.node_id,
         None => {
             let id = hex::encode(random_bytes::<16>(&SystemEntropy));
-            let text = format!("{{\"node_id\":\"{id}\",\"profile\":\"demo\"}}");
+            let here = launch.data.canonicalize().map_err(refused)?;
+            let text = serde_json::json!({
+                "node_id": id,
+                "profile": "demo",
+                "canonical_path": here,
+            })
+            .to_string();
             std::fs::write(&card, text).map_err(refused)?;
             id
         }
@@ -86,6 +93,14 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
         status.pid = std::process::id();
         status.api = format!("http://{api}");
     });
+    if launch.profile == Some(ProfileName::Regtest) {
+        // As outside of demo: there is no vault until a passphrase is set.
+        node.change(|status| {
+            status.profile = "regtest".to_owned();
+            status.vault.state = "sealed".to_owned();
+            status.vault.exists = false;
+        });
+    }
     node.push("started", "the node was started");
     let uid = launch.surroundings.uid;
     let faces = futures::future::join(
@@ -410,6 +425,78 @@ fn a_detached_daemon_ends_alone_on_sigterm_and_down_stops_what_it_left() {
     assert_eq!(place.ended(), "Services");
 }
 
+fn the_first_passphrase_needs_no_other_and_a_forgotten_one_is_replaced() {
+    let place = Place::new();
+    let text = place.ok(&["up", "--detach", "--profile", "regtest"]);
+    assert!(
+        text.contains("next: flash-node passphrase change"),
+        "{text}"
+    );
+    let text = place.ok(&["status"]);
+    assert!(!text.contains("flash-node unlock"), "{text}");
+    let text = place.fails(1, &["unlock"]);
+    assert!(text.contains("there is no vault yet"), "{text}");
+    let (code, text) = place.fed(&["passphrase", "change"], "correct horse\n");
+    assert_eq!(code, Some(0), "{text}");
+    let key = place.home.path().join("key");
+    let key = key.to_str().unwrap();
+    place.ok(&["key-file", "add", key]);
+    for (words, input) in [
+        (&["--recovery-key"][..], "recovery\nbetter horse\n"),
+        (&["--key-file", key], "best horse\n"),
+    ] {
+        let words = [&["passphrase", "change"][..], words].concat();
+        let (code, text) = place.fed(&words, input);
+        assert_eq!(code, Some(0), "{words:?}: {text}");
+    }
+    let (code, text) = place.fed(&["unlock"], "better horse\n");
+    assert_eq!(code, Some(77), "{text}");
+    let (code, text) = place.fed(&["unlock"], "best horse\n");
+    assert_eq!(code, Some(0), "{text}");
+    place.ok(&["down"]);
+}
+
+fn a_vault_that_opens_itself_is_not_sealed() {
+    let place = Place::new();
+    let text = place.ok(&["up", "--detach"]);
+    assert!(text.contains("the vault opens itself until"), "{text}");
+    let text = place.fails(77, &["seal"]);
+    assert!(text.contains("passphrase change"), "{text}");
+    place.ok(&["down"]);
+}
+
+fn a_command_for_a_copied_folder_never_reaches_the_original() {
+    let original = Place::new();
+    original.ok(&["up", "--detach"]);
+    let pid = original.daemon_pid();
+    let copy = Place::new();
+    std::fs::create_dir_all(copy.data()).unwrap();
+    for entry in ["node.json", "run.path"] {
+        let from = original.data().join(entry);
+        if from.exists() {
+            std::fs::copy(&from, copy.data().join(entry)).unwrap();
+        }
+    }
+    for words in [
+        &["status"][..],
+        &["plan"],
+        &["seal"],
+        &["purge", "relay", "--confirm", "relay"],
+        &["passphrase", "change"],
+        &["down"],
+    ] {
+        let text = copy.fails(73, words);
+        assert!(text.contains("the data folder was made at"), "{text}");
+        assert!(text.contains("up --moved"), "{text}");
+    }
+    let output = copy.run(&["doctor"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("bad   the data folder was made at"), "{text}");
+    assert_eq!(original.daemon_pid(), pid, "the original runs on");
+    original.ok(&["down"]);
+}
+
 fn a_daemon_that_dies_tells_its_parent_why() {
     let place = Place::new();
     std::fs::create_dir_all(place.data()).unwrap();
@@ -508,6 +595,9 @@ fn main() -> ExitCode {
         status_json_is_what_the_api_answers,
         secrets_are_read_from_standard_input_and_a_wrong_one_is_refused,
         a_detached_daemon_ends_alone_on_sigterm_and_down_stops_what_it_left,
+        the_first_passphrase_needs_no_other_and_a_forgotten_one_is_replaced,
+        a_vault_that_opens_itself_is_not_sealed,
+        a_command_for_a_copied_folder_never_reaches_the_original,
         a_daemon_that_dies_tells_its_parent_why,
         a_taken_port_is_told_through_the_parent,
         the_foreground_stops_its_services_on_either_signal,

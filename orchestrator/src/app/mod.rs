@@ -3,24 +3,28 @@
 //! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
 //! failure at any point leaves the data folder as it was.
 
+mod listen;
+mod moved;
 mod node;
+mod obstacles;
+mod pending;
+mod publish;
+mod refusal;
 mod services;
 mod status;
 mod vault;
 mod world;
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::RwLock;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::node::RealNode;
+use crate::app::obstacles::Looks;
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
 use crate::app::vault::VaultSeat;
@@ -52,7 +56,6 @@ use crate::runtime::process::ProcessRuntime;
 use crate::runtime::process::tmpfs;
 use crate::service::desired::Desired;
 use crate::service::places::Places;
-use crate::service::ports;
 use crate::service::programs::VersionCache;
 use crate::service::resolve::MemoryClass;
 use crate::store::StoreError;
@@ -64,10 +67,6 @@ use crate::store::vault::VaultError;
 use crate::task::OnExit;
 use crate::task::Tasks;
 
-/// Where the API listens unless the operator says otherwise.
-const API_PORT: u16 = 4420;
-/// How many ports after it are tried at the first start of a play-money profile.
-const API_PORTS_TRIED: u16 = 200;
 /// How many services may be starting at once.
 const PARALLEL_STARTS: usize = 4;
 
@@ -80,8 +79,8 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     let base = Base::open(&launch, &clock, &entropy)?;
     let run_dir = choose_run_dir(&launch, &base)?;
     // The socket is bound first: a daemon that nobody could speak to must not start services.
-    let socket = http::bind_unix(&run_dir.join("control.sock"))?;
-    let listener = bind_api(&launch, &base).await?;
+    let socket = listen::control(&run_dir.join("control.sock")).await?;
+    let listener = listen::api(&launch, &base).await?;
     let api = listener
         .local_addr()
         .map_err(|error| Failure::internal(error.to_string()))?;
@@ -126,6 +125,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         runtime: Arc::clone(&runtime),
         entropy,
         is_root: launch.surroundings.uid == 0,
+        looks: Looks::default(),
     });
     if let Err(obstacle) = services.take_external_passwords() {
         tracing::warn!(
@@ -255,22 +255,7 @@ impl Base {
             (Ok(folder), None) => folder.identity().runtime,
             (Err(_), None) => profile(name).runtime,
         };
-        if runtime == RuntimeKind::Docker {
-            return Err(Failure::new(
-                Exit::NotBuilt,
-                format!(
-                    "the docker runtime, which the profile {name} uses by default, is not built yet"
-                ),
-                "run it as processes of this machine: add `--runtime process`",
-            ));
-        }
-        if name == ProfileName::Mainnet && runtime == RuntimeKind::Process {
-            return Err(Failure::new(
-                Exit::Config,
-                "mainnet does not run as processes of this machine: they share its network and its disk",
-                "wait for the docker runtime; signet runs with `--runtime process` today",
-            ));
-        }
+        refuse_unbuilt(name, runtime)?;
         let folder = match known {
             Err(FolderError::NotANode { .. }) => {
                 let new = NewNode {
@@ -320,6 +305,30 @@ impl Base {
             state: Arc::new(state),
             vault,
         })
+    }
+}
+
+/// Refuses what does not run yet, and says what does.
+fn refuse_unbuilt(name: ProfileName, runtime: RuntimeKind) -> Result<(), Failure> {
+    let mainnet = "wait for the docker runtime; signet runs with `--runtime process` today";
+    match (name, runtime) {
+        (ProfileName::Mainnet, RuntimeKind::Process) => Err(Failure::new(
+            Exit::Config,
+            "mainnet does not run as processes of this machine: they share its network and its disk",
+            mainnet,
+        )),
+        (_, RuntimeKind::Docker) => Err(Failure::new(
+            Exit::NotBuilt,
+            format!(
+                "the docker runtime, which the profile {name} uses by default, is not built yet"
+            ),
+            if name == ProfileName::Mainnet {
+                mainnet
+            } else {
+                "run it as processes of this machine: add `--runtime process`"
+            },
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -392,31 +401,6 @@ fn choose_run_dir(launch: &Launch, base: &Base) -> Result<PathBuf, Failure> {
         crate::fail::point("app.run_path_written");
     }
     Ok(chosen)
-}
-
-async fn bind_api(launch: &Launch, base: &Base) -> Result<TcpListener, Failure> {
-    let state = &base.state;
-    if let Some(address) = launch.listen {
-        return Ok(http::bind_tcp(address).await?);
-    }
-    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let kept = state.api_port().map_err(|error| store_failure(&error))?;
-    if let Some(port) = kept {
-        return Ok(http::bind_tcp(loopback(port)).await?);
-    }
-    let may_move = profile(base.folder.identity().profile).next_free_port;
-    let tries = if may_move { API_PORTS_TRIED } else { 1 };
-    let free = (API_PORT..API_PORT + tries).find(|port| ports::bindable(loopback(*port)));
-    let listener = http::bind_tcp(loopback(free.unwrap_or(API_PORT))).await?;
-    let port = listener
-        .local_addr()
-        .map_err(|error| Failure::internal(error.to_string()))?
-        .port();
-    state
-        .keep_api_port(port)
-        .map_err(|error| store_failure(&error))?;
-    crate::fail::point("app.api_port_kept");
-    Ok(listener)
 }
 
 fn exe() -> Result<PathBuf, Failure> {

@@ -6,19 +6,28 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::sync::watch;
 
+use crate::app::moved;
+use crate::app::moved::Moved;
+use crate::app::pending;
+use crate::app::publish::Publisher;
+use crate::app::publish::Sources;
+use crate::app::refusal::internal;
+use crate::app::refusal::refuse_moved;
+use crate::app::refusal::refuse_set;
+use crate::app::refusal::refuse_store;
+use crate::app::refusal::refuse_vault;
+use crate::app::refusal::refuse_world;
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
-use crate::app::status::Frame;
-use crate::app::status::node_status;
 use crate::app::world::CHOICES_FILE;
 use crate::app::world::Texts;
 use crate::app::world::World;
-use crate::app::world::WorldError;
 use crate::cli::Stop;
 use crate::clock::Clock;
 use crate::id::Name;
@@ -36,7 +45,6 @@ use crate::reconcile::plan::plan;
 use crate::runtime::LogLine;
 use crate::runtime::LogQuery;
 use crate::runtime::Runtime;
-use crate::runtime::RuntimeKind;
 use crate::runtime::process::ProcessRuntime;
 use crate::secret::SecretBytes;
 use crate::status::NodeStatus;
@@ -45,6 +53,9 @@ use crate::store::durable;
 use crate::store::vault::VaultError;
 use crate::task::OnExit;
 use crate::task::Tasks;
+
+/// How long the answer to a command waits for the reconciler's next look.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 /// What a node is made of.
 pub(super) struct Parts {
@@ -60,6 +71,7 @@ pub(super) struct Parts {
 /// The node as it really is.
 pub(super) struct RealNode {
     parts: Parts,
+    publisher: Arc<Publisher>,
     status: watch::Receiver<NodeStatus>,
     events: watch::Receiver<u64>,
     one_at_a_time: tokio::sync::Mutex<()>,
@@ -68,7 +80,7 @@ pub(super) struct RealNode {
 impl RealNode {
     /// Starts publishing the status.
     pub(super) fn start(parts: Parts, tasks: &Tasks) -> Arc<Self> {
-        let publisher = Publisher {
+        let sources = Sources {
             services: Arc::clone(&parts.services),
             not_enforced: parts
                 .runtime
@@ -78,36 +90,35 @@ impl RealNode {
                 .collect(),
             api: parts.api,
         };
+        let publisher = Arc::new(Publisher::new(sources, parts.handle.view()));
+        let (status, events) = (publisher.status.subscribe(), publisher.events.subscribe());
         let mut view = parts.handle.view();
-        let cursor = publisher.cursor(0);
-        let first = publisher.status(&view.borrow(), cursor);
-        let (status_sender, status) = watch::channel(first);
-        let (events_sender, events) = watch::channel(cursor);
+        let publishes = Arc::clone(&publisher);
         let publishing = async move {
             while view.changed().await.is_ok() {
-                let now = view.borrow_and_update().clone();
-                let cursor = publisher.cursor(*events_sender.borrow());
-                events_sender.send_if_modified(|last| {
-                    let moved = *last != cursor;
-                    *last = cursor;
-                    moved
-                });
-                let fresh = publisher.status(&now, cursor);
-                status_sender.send_if_modified(|last| {
-                    let differs = *last != fresh;
-                    *last = fresh;
-                    differs
-                });
+                publishes.publish();
             }
         };
         // It ends with the reconciler, whose end stops the node by itself.
         tasks.spawn("publish", OnExit::Done, publishing);
         Arc::new(Self {
             parts,
+            publisher,
             status,
             events,
             one_at_a_time: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// Waits until the reconciler has looked at what is wanted now, and publishes what it saw: whoever reads the
+    /// status after the answer to a command must not read what was true before it.
+    async fn publish(&self) {
+        let handle = &self.parts.handle;
+        let mut view = handle.view();
+        let follows = view.wait_for(|view| handle.is_followed_by(view));
+        // A runtime that hangs holds the answer up, but not for ever.
+        let _ = tokio::time::timeout(LONGEST_LOOK, follows).await;
+        self.publisher.publish();
     }
 
     async fn build(&self, texts: Texts) -> Result<World, Refusal> {
@@ -127,14 +138,23 @@ impl RealNode {
         let view = self.parts.handle.view().borrow().clone();
         let due = plan(&world.resolved.desired, &view.observed);
         let changed = !due.nothing_due() || world.texts != self.parts.services.world().texts;
-        Reply {
-            text: due.to_string(),
-            changed,
+        let mut text = due.to_string();
+        for moved in self.moved(world) {
+            text.push_str(&format!("{}\n", moved.line()));
         }
+        Reply { text, changed }
+    }
+
+    fn moved(&self, world: &World) -> Vec<Moved> {
+        let services = &self.parts.services;
+        moved::moved(&services.ground.places, &services.world(), world)
     }
 
     fn accept(&self, world: World) -> Result<Reply, Refusal> {
         let reply = self.planned(&world);
+        if let Some(moved) = self.moved(&world).iter().find(|moved| moved.protected) {
+            return Err(refuse_moved(moved));
+        }
         let services = &self.parts.services;
         if world.texts == services.world().texts {
             // Nothing new in the files; programs may have come or gone.
@@ -175,7 +195,6 @@ impl RealNode {
         value: &str,
         dry_run: bool,
     ) -> Result<Reply, Refusal> {
-        let mut texts = self.texts()?;
         let world = self.parts.services.world();
         let value = choices::value(
             &world.catalog,
@@ -186,9 +205,30 @@ impl RealNode {
             value,
         )
         .map_err(|error| refuse_set(&error))?;
-        texts.choices = choices::set(&texts.choices, service, setting, &value)
-            .map_err(|error| refuse_set(&error))?;
+        let texts = self.edited(|text| choices::set(text, service, setting, &value))?;
         self.change(texts, dry_run).await
+    }
+
+    /// Reads the files and edits `node.toml`. Errors: where they hold changes that nobody applied, which would be
+    /// accepted along with the edit although nobody asked for them.
+    fn edited(&self, edit: impl Fn(&str) -> Result<String, SetError>) -> Result<Texts, Refusal> {
+        let mut texts = self.texts()?;
+        let edited = edit(&texts.choices).map_err(|error| refuse_set(&error))?;
+        let pending = pending::files(&texts, &self.parts.services.world().texts, edit);
+        if !pending.is_empty() {
+            let verb = if pending.len() == 1 { "holds" } else { "hold" };
+            return Err(Refusal {
+                code: "pending_changes".to_owned(),
+                message: format!(
+                    "{} {verb} changes that were not applied yet",
+                    pending.join(" and ")
+                ),
+                hint: "look with `flash-node plan`, then `flash-node apply`, or undo them"
+                    .to_owned(),
+            });
+        }
+        texts.choices = edited;
+        Ok(texts)
     }
 
     /// Brings changed choices to a plan; writes and accepts them unless it is only asked about.
@@ -198,18 +238,23 @@ impl RealNode {
         if dry_run {
             return Ok(self.planned(&world));
         }
-        durable::write(
-            &self.parts.data.join(CHOICES_FILE),
-            written.as_bytes(),
-            0o600,
-        )
-        .map_err(|error| refuse_store(&error))?;
+        let write = |text: &str| {
+            let path = self.parts.data.join(CHOICES_FILE);
+            durable::write(&path, text.as_bytes(), 0o600)
+        };
+        let before = self.texts()?.choices;
+        write(&written).map_err(|error| refuse_store(&error))?;
         crate::fail::point("set.written");
-        self.accept(world)
+        let accepted = self.accept(world);
+        if accepted.is_err()
+            && let Err(error) = write(&before)
+        {
+            tracing::warn!(%error, "node.toml keeps a change that was not accepted");
+        }
+        accepted
     }
 
     async fn remove(&self, service: &ServiceId) -> Result<Reply, Refusal> {
-        let mut texts = self.texts()?;
         if !self
             .parts
             .services
@@ -225,11 +270,10 @@ impl RealNode {
                 hint: "`flash-node status` lists the services".to_owned(),
             });
         }
-        texts.choices =
-            choices::leave_out(&texts.choices, service).map_err(|error| refuse_set(&error))?;
+        let texts = self.edited(|text| choices::leave_out(text, service))?;
         let mut reply = self.change(texts, false).await?;
         reply.text.push_str(&format!(
-            "its data stay; `flash-node purge {service}` deletes them\n"
+            "its data stay; `flash-node purge {service}` deletes them\nto bring it back: `enabled = true` under [services.{service}] in node.toml, then `flash-node apply`\n"
         ));
         Ok(reply)
     }
@@ -260,7 +304,7 @@ impl RealNode {
             return Err(refuse(
                 "not_removed",
                 format!("{service} is still there, so its data stay"),
-                "remove it first: `flash-node remove SERVICE`",
+                &format!("remove it first: `flash-node remove {service}`"),
             ));
         }
         let world = self.parts.services.world();
@@ -310,6 +354,16 @@ impl RealNode {
         let state = &self.parts.services.ground.state;
         let records = state.records().map_err(|error| refuse_store(&error))?;
         let Some(mut record) = records.get(service).cloned() else {
+            let world = self.parts.services.world();
+            if world.resolved.desired.services.contains_key(service) {
+                return Err(Refusal {
+                    code: "not_started".to_owned(),
+                    message: format!(
+                        "{service} was not started yet, so there is nothing to try again"
+                    ),
+                    hint: "`flash-node status` says what it waits for".to_owned(),
+                });
+            }
             return Err(Refusal {
                 code: "unknown_service".to_owned(),
                 message: format!("there is no service {service} to try again"),
@@ -356,6 +410,21 @@ impl RealNode {
         let done = done.map_err(|error| refuse_vault(&error))?;
         self.parts.handle.nudge();
         Ok(done)
+    }
+
+    /// Opens the vault. A try that failed is part of the node's history: somebody may be guessing.
+    async fn unlock(&self, with: Unlock) -> Result<(), Refusal> {
+        let tried = match &with {
+            Unlock::Passphrase(_) => "a passphrase",
+            Unlock::RecoveryKey(_) => "a recovery key",
+            Unlock::KeyFile(_) => "a key file",
+        };
+        let opened = self.with_vault(move |vault| vault.unlock(&with)).await;
+        if let Err(refusal) = &opened {
+            let text = format!("the vault was not unlocked with {tried} ({})", refusal.code);
+            self.note("unlock_refused", &text);
+        }
+        opened
     }
 
     async fn change_passphrase(
@@ -437,6 +506,17 @@ impl Node for RealNode {
 
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         let _turn = self.one_at_a_time.lock().await;
+        let looks = matches!(&command, Command::Plan);
+        let reply = self.carry_out(command).await;
+        if !looks {
+            self.publish().await;
+        }
+        reply
+    }
+}
+
+impl RealNode {
+    async fn carry_out(&self, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::Plan => Ok(self.planned(&self.build(self.texts()?).await?)),
             Command::Apply => self.accept(self.build(self.texts()?).await?),
@@ -460,7 +540,7 @@ impl Node for RealNode {
                 })
             }
             Command::Unlock { with } => {
-                self.with_vault(move |vault| vault.unlock(&with)).await?;
+                self.unlock(with).await?;
                 self.take_external_passwords();
                 self.note("unlocked", "the vault was unlocked");
                 Ok(Reply {
@@ -469,7 +549,7 @@ impl Node for RealNode {
                 })
             }
             Command::Seal => {
-                self.parts.services.vault.seal();
+                self.with_vault(|vault| vault.seal()).await?;
                 self.note("sealed", "the vault was sealed; services go on");
                 Ok(Reply {
                     text: "the vault is sealed; services go on\n".to_owned(),
@@ -500,108 +580,7 @@ impl Node for RealNode {
     }
 }
 
-/// Makes statuses out of views.
-struct Publisher {
-    services: Arc<RealServices>,
-    not_enforced: Vec<String>,
-    api: SocketAddr,
-}
-
-impl Publisher {
-    fn status(&self, view: &crate::reconcile::View, cursor: u64) -> NodeStatus {
-        let world = self.services.world();
-        let frame = Frame {
-            world: &world,
-            runtime: RuntimeKind::Process,
-            not_enforced: &self.not_enforced,
-            vault: self.services.vault.state(),
-            vault_warning: self.services.vault.warning(),
-            api: self.api,
-            cursor,
-        };
-        node_status(view, &frame)
-    }
-
-    /// The newest event's cursor; the last known one where it cannot be read.
-    fn cursor(&self, last: u64) -> u64 {
-        self.services
-            .ground
-            .state
-            .events_after(last, 1)
-            .map_or(last, |events| events.newest.max(last))
-    }
-}
-
 /// Deletes a folder of data. A link in it is deleted, never followed.
 fn remove_tree(folder: &Path) -> Result<(), StoreError> {
     std::fs::remove_dir_all(folder).map_err(|error| StoreError::io(folder, "deleting", error))
-}
-
-fn internal(message: &str) -> Refusal {
-    Refusal {
-        code: "internal".to_owned(),
-        message: message.to_owned(),
-        hint: "look at the daemon's log".to_owned(),
-    }
-}
-
-fn refuse_store(error: &StoreError) -> Refusal {
-    Refusal {
-        code: "database".to_owned(),
-        message: sentence(error),
-        hint: error.hint().to_owned(),
-    }
-}
-
-fn refuse_vault(error: &VaultError) -> Refusal {
-    Refusal {
-        code: error.code().to_owned(),
-        message: sentence(error),
-        hint: error.hint().to_owned(),
-    }
-}
-
-fn refuse_set(error: &SetError) -> Refusal {
-    let (code, hint) = match error {
-        SetError::Service { .. } => ("unknown_service", "`flash-node status` lists the services"),
-        SetError::Setting { .. } => (
-            "unknown_setting",
-            "the manifest of the service lists its settings",
-        ),
-        SetError::Value { .. } => (
-            "bad_value",
-            "nothing was changed; choose a value that it takes",
-        ),
-        SetError::File(_) | SetError::NotATable(_) => {
-            ("bad_choices", "mend node.toml; nothing was changed")
-        }
-    };
-    Refusal {
-        code: code.to_owned(),
-        message: sentence(error),
-        hint: hint.to_owned(),
-    }
-}
-
-fn refuse_world(error: &WorldError) -> Refusal {
-    let (code, hint) = match error {
-        WorldError::Texts(_) | WorldError::Resolve(_) => {
-            ("bad_manifest", "mend it; nothing was changed")
-        }
-        WorldError::Ports(_) => (
-            "port_taken",
-            "stop that program, or choose another port in node.toml",
-        ),
-        WorldError::Read { .. } => (
-            "bad_manifest",
-            "make the file readable; nothing was changed",
-        ),
-        WorldError::Storage(error) => (error.code(), error.hint()),
-        WorldError::Store(error) => return refuse_store(error),
-    };
-    Refusal {
-        code: code.to_owned(),
-        message: sentence(error),
-        hint: hint.to_owned(),
-    }
 }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -13,6 +12,13 @@ use std::sync::RwLock;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::app::obstacles::LONGEST_LOOK;
+use crate::app::obstacles::Looks;
+use crate::app::obstacles::ask_program;
+use crate::app::obstacles::init_failed;
+use crate::app::obstacles::missing_room;
+use crate::app::obstacles::replaced_program;
+use crate::app::obstacles::taken_port;
 use crate::app::vault::VaultSeat;
 use crate::app::world::Ground;
 use crate::app::world::World;
@@ -46,11 +52,9 @@ use crate::service::init;
 use crate::service::init::InitJobs;
 use crate::service::init::SecretSink;
 use crate::service::materialise;
-use crate::service::ports;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
 use crate::status::Signal;
-use crate::store::folder;
 use crate::store::vault::VaultError;
 use crate::store::vault::VaultState;
 
@@ -62,6 +66,7 @@ pub(super) struct RealServices {
     pub(super) runtime: Arc<ProcessRuntime>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) is_root: bool,
+    pub(super) looks: Looks,
 }
 
 impl RealServices {
@@ -186,10 +191,7 @@ impl RealServices {
                 }
             }
             if let Some(error) = report.failed {
-                return Err(Obstacle {
-                    code: "init_failed".to_owned(),
-                    text: sentence(&error),
-                });
+                return Err(init_failed(&error, |job| self.runtime.job_log(id, job)));
             }
         }
         Ok(found)
@@ -204,41 +206,20 @@ impl Services for RealServices {
 
     fn obstacle(&self, spec: &ServiceSpec, running: bool) -> Option<Obstacle> {
         let world = self.world();
-        for volume in spec.volumes.values() {
-            let root = world
-                .choices
-                .storage
-                .iter()
-                .find(|(name, _)| name.as_str() == volume.root);
-            if let Some((name, root)) = root
-                && let Err(error) = folder::check_storage_root(&root.path, &self.ground.node_id)
-            {
-                let text =
-                    format!("{error} (storage root `{name}`): mount it, then it goes on by itself");
-                return Some(Obstacle {
-                    code: "storage_missing".to_owned(),
-                    text,
-                });
-            }
-            let existing = volume.path.ancestors().find(|folder| folder.exists());
-            let space = existing.and_then(|folder| folder::free_space(folder).ok());
-            if let Some(free) = space.map(|space| space.free / (1024 * 1024))
-                && free < volume.needs_mib
-            {
-                let text = format!(
-                    "{} has {free} MiB free and {} needs {} MiB: make room, or put the volume on another disk",
-                    volume.path.display(),
-                    spec.id,
-                    volume.needs_mib
-                );
-                return Some(Obstacle {
-                    code: "disk_full".to_owned(),
-                    text,
-                });
-            }
-        }
-        self.missing_secret(spec)
-            .or_else(|| if running { None } else { taken_port(spec) })
+        let roots = world.choices.storage.clone();
+        let (node, looked_at) = (self.ground.node_id.clone(), spec.clone());
+        self.looks
+            .within(LONGEST_LOOK, &spec.id, move || {
+                missing_room(&roots, &node, &looked_at)
+            })
+            .or_else(|| self.missing_secret(spec))
+            .or_else(|| {
+                // What runs holds its ports, and its program may have been replaced for its next start.
+                if running {
+                    return None;
+                }
+                replaced_program(&self.ground, &world, spec).or_else(|| taken_port(spec))
+            })
     }
 
     async fn unit(&self, spec: &ServiceSpec, hash: &SpecHash) -> Result<Unit, Obstacle> {
@@ -289,6 +270,15 @@ impl Services for RealServices {
         done: &BTreeSet<Name>,
     ) -> Result<BTreeSet<Name>, Obstacle> {
         let world = self.world();
+        let (ground, now, asked) = (Arc::clone(&self.ground), Arc::clone(&world), spec.clone());
+        let refused = tokio::task::spawn_blocking(move || ask_program(&ground, &now, &asked)).await;
+        let refused = refused.map_err(|error| Obstacle {
+            code: "start_failed".to_owned(),
+            text: format!("the program of {} could not be looked at: {error}", spec.id),
+        })?;
+        if let Some(obstacle) = refused {
+            return Err(obstacle);
+        }
         let jobs = self
             .run_jobs(&world, &spec.id, unit, &[InitWhen::BeforeStart], done)
             .await?;
@@ -374,19 +364,6 @@ fn secrets_of(spec: &ServiceSpec) -> BTreeSet<SecretRef> {
         .iter()
         .filter_map(|consumer| consumer.credential.clone());
     files.chain(consumed).chain(provided).collect()
-}
-
-fn taken_port(spec: &ServiceSpec) -> Option<Obstacle> {
-    spec.listeners.iter().find_map(|(name, listener)| {
-        let address = SocketAddr::new(listener.host, listener.port);
-        (!ports::bindable(address)).then(|| Obstacle {
-            code: "port_taken".to_owned(),
-            text: format!(
-                "port {address} ({name}) is taken by another program: stop that program, or give {} another port in node.toml",
-                spec.id
-            ),
-        })
-    })
 }
 
 fn read_password(path: &PathBuf) -> Result<SecretBytes, Obstacle> {

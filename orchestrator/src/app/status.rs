@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use crate::app::vault::VaultFacts;
 use crate::app::world::World;
 use crate::id::ServiceId;
 use crate::reconcile::View;
 use crate::reconcile::observed::State;
+use crate::reconcile::plan::Action;
 use crate::runtime::RuntimeKind;
 use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;
@@ -22,8 +24,7 @@ pub(super) struct Frame<'a> {
     pub(super) world: &'a World,
     pub(super) runtime: RuntimeKind,
     pub(super) not_enforced: &'a [String],
-    pub(super) vault: VaultState,
-    pub(super) vault_warning: Option<String>,
+    pub(super) vault: VaultFacts,
     pub(super) api: SocketAddr,
     pub(super) cursor: u64,
 }
@@ -55,34 +56,41 @@ pub(super) fn node_status(view: &View, frame: &Frame<'_>) -> NodeStatus {
         play_money: profile.play_money,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
-        vault: vault_status(frame),
+        vault: vault_status(&frame.vault),
         services,
         api: format!("http://{}", frame.api),
         cursor: frame.cursor,
     }
 }
 
-fn vault_status(frame: &Frame<'_>) -> VaultStatus {
-    let (state, text) = match frame.vault {
+fn vault_status(vault: &VaultFacts) -> VaultStatus {
+    let (state, text) = match vault.state {
+        VaultState::Sealed if !vault.exists => (
+            "sealed",
+            "there is none yet, and what needs a secret waits; `flash-node passphrase change` makes it",
+        ),
+        VaultState::Sealed if !vault.passphrase_set => (
+            "sealed",
+            "what runs goes on, what needs a secret waits; no passphrase is set, so that only a new start opens it",
+        ),
         VaultState::Sealed => (
             "sealed",
-            "sealed: what runs goes on, what needs a secret waits; `flash-node unlock` opens it",
+            "what runs goes on, what needs a secret waits; `flash-node unlock` opens it",
         ),
-        VaultState::Open => (
-            "open",
-            "open; `flash-node seal` closes it while services go on",
-        ),
+        VaultState::Open => ("open", "`flash-node seal` closes it while services go on"),
         VaultState::SelfUnsealing => (
             "self_unsealing",
-            "opens itself, because no passphrase is set: anyone with this disk can read it; `flash-node passphrase change` sets one",
+            "it opens itself, because no passphrase is set: anyone with this disk can read it; `flash-node passphrase change` sets one",
         ),
     };
-    let text = match &frame.vault_warning {
+    let text = match &vault.warning {
         Some(warning) => format!("{text} ({warning})"),
         None => text.to_owned(),
     };
     VaultStatus {
         state: state.to_owned(),
+        exists: vault.exists,
+        passphrase_set: vault.passphrase_set,
         text,
     }
 }
@@ -230,7 +238,19 @@ fn with_jobs(view: &View, id: &ServiceId, mut signals: Signals) -> Signals {
         signals.ready = Signal::new(Some(false), "stopping", format!("{id} was asked to stop"));
         return signals;
     }
-    if let Some(obstacle) = view.jobs.get(id) {
+    let restarts = view
+        .plan
+        .steps
+        .iter()
+        .any(|step| step.service == *id && matches!(step.action, Action::Restart { .. }));
+    if restarts {
+        // It answers with the old specification: nobody who waits for the new one may take it for ready.
+        signals.ready = Signal::new(
+            Some(false),
+            "restarting",
+            format!("{id} is about to be restarted"),
+        );
+    } else if let Some(obstacle) = view.jobs.get(id) {
         signals.ready = Signal::new(Some(false), obstacle.code.clone(), obstacle.text.clone());
     } else if signals.ready.ok == Some(true) && observed.is_some_and(|service| !service.ready) {
         signals.ready = Signal::new(
@@ -317,8 +337,16 @@ fn next(view: &View, id: &ServiceId, state: &str) -> Option<String> {
             "look at `flash-node logs {id}`, mend what is wrong, then `flash-node retry {id}`"
         ));
     }
+    if state == "backing_off" {
+        return Some(format!(
+            "`flash-node logs {id}` shows what it said; it is tried again by itself"
+        ));
+    }
     observed
         .blocked
         .as_ref()
         .map(|obstacle| obstacle.text.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use crate::store::vault::First;
 use crate::store::vault::Kdf;
 use crate::store::vault::RecoveryKey;
 use crate::store::vault::SecretEntry;
+use crate::store::vault::SlotKind;
 use crate::store::vault::Vault;
 use crate::store::vault::VaultConfig;
 use crate::store::vault::VaultError;
@@ -33,6 +34,17 @@ pub(super) struct VaultSeat {
     vault: Arc<RwLock<Option<Vault>>>,
     /// Why it did not open itself although it should.
     trouble: Arc<RwLock<Option<String>>>,
+}
+
+/// What a status says of a vault, without a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct VaultFacts {
+    pub(super) state: VaultState,
+    /// Whether there is one.
+    pub(super) exists: bool,
+    pub(super) passphrase_set: bool,
+    /// What is amiss.
+    pub(super) warning: Option<String>,
 }
 
 impl VaultSeat {
@@ -108,12 +120,22 @@ impl VaultSeat {
             .map_or(VaultState::Sealed, |vault| vault.state())
     }
 
+    /// Returns what a status says of the vault.
+    pub(super) fn facts(&self) -> VaultFacts {
+        VaultFacts {
+            state: self.state(),
+            exists: self.seated().is_some(),
+            passphrase_set: self
+                .seated()
+                .is_some_and(|vault| vault.has(SlotKind::Passphrase)),
+            warning: self.warning(),
+        }
+    }
+
     /// What the operator should know about the vault.
-    pub(super) fn warning(&self) -> Option<String> {
+    fn warning(&self) -> Option<String> {
         match self.seated() {
-            None => {
-                Some("there is no vault yet: `flash-node passphrase change` makes one".to_owned())
-            }
+            None => None,
             Some(vault) if vault.state() == VaultState::Sealed => self
                 .trouble
                 .read()
@@ -128,10 +150,15 @@ impl VaultSeat {
         self.there()?.unlock(with)
     }
 
-    pub(super) fn seal(&self) {
-        if let Some(vault) = self.seated() {
-            vault.seal();
+    /// Closes the vault. Errors: [`VaultError::OpensItself`] where its key lies beside it: that protects nothing,
+    /// and nothing but a new start would open it again.
+    pub(super) fn seal(&self) -> Result<(), VaultError> {
+        let vault = self.there()?;
+        if vault.has(SlotKind::Itself) {
+            return Err(VaultError::OpensItself);
         }
+        vault.seal();
+        Ok(())
     }
 
     /// Sets or changes the passphrase, and makes the vault where there is none.
@@ -190,3 +217,6 @@ impl SecretSource for VaultSeat {
             .secret(secret)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,8 +171,7 @@ impl World {
             .filter(|(file, _)| **file != profile_file);
         let catalog =
             Catalog::of_texts(manifests.map(|(file, text)| (file.as_str(), text.as_str())))?;
-        let choices = choices::parse(&texts.choices, CHOICES_FILE)?;
-        catalog.validate(&profile, &choices)?;
+        let choices = choices::read(&catalog, &profile, &texts.choices, CHOICES_FILE)?;
         let kind = ground.places.kind;
         let requests = ports::requests(&profile, &choices, &catalog, kind);
         let mut kept = PortTable::default();
@@ -279,3 +278,6 @@ impl World {
         Ok(revision)
     }
 }
+
+#[cfg(test)]
+mod tests;

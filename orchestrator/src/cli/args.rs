@@ -128,7 +128,7 @@ pub(super) enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
-    /// Changes a setting of a service, in node.toml and at once.
+    /// Changes a setting of a service, in node.toml and at once; without a value lists what can be set.
     Set(Set),
     /// Leaves a service out. Its data stay until `purge`.
     Remove {
@@ -160,14 +160,7 @@ pub(super) enum Command {
     /// Looks at the machine, the data folder and the daemon, and says what is wrong.
     Doctor,
     /// Opens the vault with the passphrase, read from the terminal or from standard input.
-    Unlock {
-        /// Reads the recovery key instead.
-        #[arg(long, conflicts_with = "key_file")]
-        recovery_key: bool,
-        /// Uses a key file instead.
-        #[arg(long, value_name = "PATH")]
-        key_file: Option<PathBuf>,
-    },
+    Unlock(Opener),
     /// The vault's passphrase.
     #[command(subcommand)]
     Passphrase(Passphrase),
@@ -229,9 +222,9 @@ pub(super) struct Set {
     /// What to change.
     #[arg(value_name = "SERVICE.SETTING")]
     pub(super) target: String,
-    /// Its new value.
+    /// Its new value; without one the settings of SERVICE (or the one) are listed.
     #[arg(allow_hyphen_values = true)]
-    pub(super) value: String,
+    pub(super) value: Option<String>,
     /// Only prints what would happen.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -239,8 +232,20 @@ pub(super) struct Set {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Passphrase {
-    /// Sets the passphrase, or changes it. Not on a terminal: the old one and the new one, a line each, on standard input.
-    Change,
+    /// Sets the passphrase, or changes it. Not on a terminal: the old one and the new one, a line each, on standard
+    /// input; only the new one where none was set, or with a key file.
+    Change(Opener),
+}
+
+/// What opens the vault, where it is not the passphrase.
+#[derive(Debug, Args)]
+pub(super) struct Opener {
+    /// Reads the recovery key instead of the passphrase.
+    #[arg(long, conflicts_with = "key_file")]
+    pub(super) recovery_key: bool,
+    /// Uses a key file instead of the passphrase.
+    #[arg(long, value_name = "PATH")]
+    pub(super) key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,10 +9,13 @@ use super::Context;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::exit::chain;
+use crate::config::Card;
 use crate::id::ManifestId;
 use crate::manifest;
 use crate::manifest::choices;
+use crate::manifest::error::ManifestErrors;
 use crate::manifest::profile;
+use crate::manifest::profile::ProfileName;
 
 /// Checks files, or the `.toml` files of folders. Errors: exit 65 where any holds a mistake.
 pub(super) fn check(context: &mut Context, paths: &[PathBuf]) -> Result<Exit, Failure> {
@@ -23,10 +26,9 @@ pub(super) fn check(context: &mut Context, paths: &[PathBuf]) -> Result<Exit, Fa
     let mut wrong = 0_usize;
     let mut manifests = Vec::new();
     for file in &files {
-        match check_file(file) {
+        match check_file(file, context.global.profile()) {
             Ok(checked) => {
-                let line = format!("{}: ok ({})", file.display(), checked.kind.name());
-                context.screen.foreign_line(&line);
+                context.screen.foreign_line(&checked.line());
                 if checked.kind == Kind::Manifest {
                     manifests.push(checked);
                 }
@@ -37,16 +39,20 @@ pub(super) fn check(context: &mut Context, paths: &[PathBuf]) -> Result<Exit, Fa
             }
         }
     }
-    if let Err(mistakes) = check_together(&manifests) {
-        wrong += 1;
-        print(context, &mistakes);
+    let together = check_together(&manifests);
+    if let Err(mistakes) = &together {
+        print(context, mistakes);
     }
-    if wrong == 0 {
+    if wrong == 0 && together.is_ok() {
         return Ok(Exit::Ok);
     }
     Err(Failure::new(
         Exit::BadData,
-        format!("mistakes were found in {} files", files.len()),
+        match wrong {
+            0 => "the manifests do not fit together".to_owned(),
+            1 => "a mistake was found in 1 file".to_owned(),
+            _ => format!("mistakes were found in {wrong} files"),
+        },
         "mend the lines above, then check again",
     ))
 }
@@ -141,18 +147,39 @@ pub(super) struct Checked {
     id: Option<ManifestId>,
     file: String,
     text: String,
+    /// Whether what it names was looked up, too: services and settings are known once a profile is.
+    whole: bool,
 }
 
-/// Reads one file as what it says it is. Errors: every mistake, a line each.
-pub(super) fn check_file(path: &Path) -> Result<Checked, String> {
+impl Checked {
+    /// Says what was found to be well.
+    pub(super) fn line(&self) -> String {
+        let (file, kind) = (&self.file, self.kind.name());
+        if self.whole {
+            format!("{file}: ok ({kind})")
+        } else {
+            format!(
+                "{file}: syntax ok ({kind}); the rest needs a node: check it in its data folder, or name a --profile"
+            )
+        }
+    }
+}
+
+/// Reads one file as what it says it is; `profile` is the one of a `node.toml` that lies in no data folder. Errors:
+/// every mistake, a line each.
+pub(super) fn check_file(path: &Path, profile: Option<ProfileName>) -> Result<Checked, String> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("{file}: cannot be read: {}", chain(&error)))?;
     let kind = kind(&text);
+    let mut whole = true;
     let parsed = match kind {
         Kind::Manifest => manifest::parse(&text, &file).map(|manifest| Some(manifest.id)),
         Kind::Profile => profile::parse(&text, &file).map(|_| None),
-        Kind::Choices => choices::parse(&text, &file).map(|_| None),
+        Kind::Choices => check_choices(path, profile, &text).map(|looked_up| {
+            whole = looked_up;
+            None
+        }),
     };
     let id = parsed.map_err(|mistakes| mistakes.to_string())?;
     Ok(Checked {
@@ -160,7 +187,28 @@ pub(super) fn check_file(path: &Path) -> Result<Checked, String> {
         id,
         file,
         text,
+        whole,
     })
+}
+
+/// Checks a `node.toml` as the node in whose folder it lies would. Returns whether what it names could be looked up.
+fn check_choices(
+    path: &Path,
+    profile: Option<ProfileName>,
+    text: &str,
+) -> Result<bool, ManifestErrors> {
+    let file = path.display().to_string();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    // A card that cannot be read says nothing; the daemon refuses it by itself.
+    let card = Card::read(folder).ok().flatten();
+    let name = match (&card, profile) {
+        (Some(card), _) => card.profile,
+        (None, Some(profile)) => profile,
+        (None, None) => return choices::parse(text, &file).map(|_| false),
+    };
+    let own = folder.join("manifests");
+    let catalog = manifest::Catalog::load(card.is_some().then_some(own.as_path()))?;
+    choices::read(&catalog, &manifest::profile(name), text, &file).map(|_| true)
 }
 
 /// Says what a text is by its first key; what cannot be read at all is left to the parser of `node.toml`, which

@@ -26,6 +26,7 @@ use crate::config::Card;
 use crate::config::Surroundings;
 use crate::http::ErrorBody;
 use crate::status::NodeStatus;
+use crate::store::folder::FolderError;
 
 /// How long the daemon may take to begin a plain answer. A command such as `apply` may pull and start things
 /// first, so this only catches a daemon that hangs.
@@ -40,15 +41,24 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Finds the daemon of a data folder. Errors: exit 69 where none answers, 77 where it answers only another user.
-    pub(super) fn find(surroundings: &Surroundings, data: &Path) -> Result<Self, Failure> {
+    /// Finds the daemon of a data folder; `named` where it was named by an argument. Errors: exit 69 where none answers, 73 where the folder is a copy, 77 where
+    /// the daemon answers only another user.
+    pub(super) fn find(
+        surroundings: &Surroundings,
+        data: &Path,
+        named: bool,
+    ) -> Result<Self, Failure> {
         let Some(card) = Card::read(data)? else {
+            let up = typed(surroundings, "up", data, named);
             return Err(Failure::new(
                 Exit::NotRunning,
                 format!("there is no node in {} yet", data.display()),
-                "start one with `flash-node up`, or name its folder with --data DIR",
+                format!("start one with `{up}`, or name its folder with --data DIR"),
             ));
         };
+        if let Some(from) = card.made_elsewhere(data) {
+            return Err(copied(from, data));
+        }
         let mut refused = None;
         for socket in surroundings.sockets(data, &card.node_id) {
             match std::os::unix::net::UnixStream::connect(&socket) {
@@ -66,7 +76,7 @@ impl Client {
                 "run this as the user who started the node",
             ));
         }
-        Err(not_running(data))
+        Err(not_running(surroundings, data, named))
     }
 
     /// Speaks to the daemon at `socket`, whether or not it answers yet.
@@ -204,13 +214,45 @@ impl Answer {
     }
 }
 
+/// Says that a data folder does not lie where it was made. A copy carries the id and the run folder of its original,
+/// so that a command for the copy would reach the original's daemon.
+pub(super) fn copied(from: &Path, data: &Path) -> Failure {
+    let error = FolderError::Moved {
+        from: from.to_owned(),
+        to: data.canonicalize().unwrap_or_else(|_| data.to_owned()),
+    };
+    Failure::new(Exit::DataRefused, error.to_string(), error.hint())
+}
+
 /// Says that no daemon runs on a data folder.
-pub(super) fn not_running(data: &Path) -> Failure {
+pub(super) fn not_running(surroundings: &Surroundings, data: &Path, named: bool) -> Failure {
+    let up = typed(surroundings, "up", data, named);
     Failure::new(
         Exit::NotRunning,
         format!("the node in {} is not running", data.display()),
-        "start it with `flash-node up`, or name another folder with --data DIR",
+        format!("start it with `{up}`, or name another folder with --data DIR"),
     )
+}
+
+/// Returns `word` for the node in `data` as it can be typed here: with the way to the program where the search path
+/// does not lead to it, and with the folder where the command would not find it by itself.
+pub(super) fn typed(surroundings: &Surroundings, word: &str, data: &Path, named: bool) -> String {
+    let program = std::env::args_os()
+        .next()
+        .map(PathBuf::from)
+        .filter(|typed| typed.components().count() > 1)
+        .map_or_else(
+            || "flash-node".to_owned(),
+            |typed| typed.display().to_string(),
+        );
+    let found = match word {
+        "up" => surroundings.data_for_up(None, None),
+        _ => surroundings.data_for_client(None, None),
+    };
+    if !named && found.is_ok_and(|found| found == data) {
+        return format!("{program} {word}");
+    }
+    format!("{program} {word} --data {}", data.display())
 }
 
 fn gone(error: io::Error) -> Failure {

@@ -21,6 +21,8 @@ use tokio::sync::watch;
 use super::Context;
 use super::args;
 use super::client::Client;
+use super::client::not_running;
+use super::client::typed;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::launch::Stop;
@@ -87,27 +89,11 @@ pub(super) async fn start(
             "name another folder with --data DIR",
         ));
     }
-    let stop = stop_command(context, data);
+    let named = context.global.data.is_some();
+    let stop = typed(&context.surroundings, "down", data, named);
     let text = up::arrived(&now, &done, &stop, data);
     context.screen.print(&text);
     Ok(Exit::Ok)
-}
-
-/// Returns the command that stops this node, as it can be typed here: with the way to the program where the search
-/// path does not lead to it.
-fn stop_command(context: &Context, data: &Path) -> String {
-    let typed = std::env::args_os().next().map(PathBuf::from);
-    let program = typed
-        .filter(|typed| typed.components().count() > 1)
-        .map_or_else(
-            || "flash-node".to_owned(),
-            |typed| typed.display().to_string(),
-        );
-    let found = context.surroundings.data_for_client(None, None);
-    if context.global.data.is_none() && found.is_ok_and(|found| found == data) {
-        return format!("{program} down");
-    }
-    format!("{program} down --data {}", data.display())
 }
 
 /// Waits until the services have settled. Errors: why the daemon died.
@@ -132,7 +118,8 @@ async fn wait(
                 return Ok((now, done));
             }
         } else if child.is_none() {
-            return Err(super::client::not_running(data));
+            let named = context.global.data.is_some();
+            return Err(not_running(&context.surroundings, data, named));
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -7,12 +7,14 @@ use std::path::Path;
 
 use super::Context;
 use super::client::Client;
+use super::client::typed;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::progress::Settled;
 use super::progress::settled;
 use super::render;
 use crate::config::Card;
+use crate::status::VaultStatus;
 
 /// The file system type of a tmpfs. Source: linux/magic.h, `TMPFS_MAGIC`.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
@@ -61,13 +63,12 @@ impl Finding {
 
 /// Prints what it finds. Errors: exit 1 where something is wrong.
 pub(super) async fn doctor(context: &mut Context) -> Result<Exit, Failure> {
-    let data = context.data()?;
+    let data = context.data_folder()?;
     let uid = context.surroundings.uid;
     let mut findings = vec![data_folder(&data, uid)];
     findings.extend(space(&data));
     findings.push(programs(context));
-    let card = Card::read(&data);
-    match &card {
+    match context.data().and_then(|_| Ok(Card::read(&data)?)) {
         Ok(Some(card)) => {
             findings.push(Finding::good(format!("the node's id is {}", card.node_id)));
             findings.push(run_folder(context, &card.node_id));
@@ -75,12 +76,14 @@ pub(super) async fn doctor(context: &mut Context) -> Result<Exit, Failure> {
         }
         Ok(None) => findings.push(Finding::note(
             "no node was started here yet",
-            "flash-node up",
+            typed(
+                &context.surroundings,
+                "up",
+                &data,
+                context.global.data.is_some(),
+            ),
         )),
-        Err(error) => findings.push(Finding::bad(
-            super::exit::chain(error),
-            "restore node.json from a backup",
-        )),
+        Err(failure) => findings.push(Finding::bad(failure.message, failure.next)),
     }
     let mut bad = 0_usize;
     for finding in &findings {
@@ -199,7 +202,8 @@ fn is_tmpfs(folder: &Path) -> bool {
 }
 
 async fn daemon(context: &Context, data: &Path) -> Vec<Finding> {
-    let client = match Client::find(&context.surroundings, data) {
+    let named = context.global.data.is_some();
+    let client = match Client::find(&context.surroundings, data, named) {
         Ok(client) => client,
         Err(failure) if failure.exit == Exit::NotRunning => {
             return vec![Finding::note(failure.message, failure.next)];
@@ -225,15 +229,40 @@ async fn daemon(context: &Context, data: &Path) -> Vec<Finding> {
         ));
     }
     findings.push(match settled(&status) {
+        Settled::Ready if status.services.is_empty() => {
+            Finding::note("this node has no services", "flash-node plan")
+        }
         Settled::Ready => Finding::good("every service serves"),
         Settled::NotYet => Finding::note("services are still starting", "flash-node status --wait"),
-        Settled::NeedsYou(services) => {
+        Settled::NeedsYou(waiting) => {
             let next = render::next_lines(&status).replace("next: ", "");
             Finding::bad(
-                format!("these services need you: {}", services.join(", ")),
+                waiting.sentence(),
                 next.lines().collect::<Vec<_>>().join("; "),
             )
         }
     });
+    findings.push(vault(&status.vault));
     findings
+}
+
+/// Says where the vault stands.
+fn vault(vault: &VaultStatus) -> Finding {
+    if !vault.exists {
+        return Finding::note(
+            "there is no vault yet; what needs a secret waits for it",
+            render::to_open(vault),
+        );
+    }
+    match vault.state.as_str() {
+        "sealed" => Finding::note(
+            "the vault is sealed; what needs a secret waits",
+            render::to_open(vault),
+        ),
+        "self_unsealing" => Finding::note(
+            "the vault opens itself: anyone with this disk can read it",
+            "flash-node passphrase change",
+        ),
+        _ => Finding::good("the vault is open"),
+    }
 }

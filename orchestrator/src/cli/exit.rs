@@ -138,10 +138,15 @@ fn exit_of(code: &str) -> Exit {
         | "too_soon"
         | "passphrase_too_short"
         | "key_file_inside"
+        | "key_file_exists"
+        | "key_file_folder"
         | "unlock_needed"
+        | "vault_opens_itself"
         | "confirm_mismatch"
         | "not_allowed"
-        | "not_removed" => Exit::Refused,
+        | "not_removed"
+        | "pending_changes"
+        | "data_not_moved" => Exit::Refused,
         "database" => Exit::Database,
         "internal" => Exit::Internal,
         _ => Exit::Failed,
@@ -170,6 +175,11 @@ impl From<ConfigError> for Failure {
                 if source.kind() == std::io::ErrorKind::PermissionDenied =>
             {
                 (Exit::Refused, "run this as the user who started the node")
+            }
+            ConfigError::Card { source, .. }
+                if source.kind() == std::io::ErrorKind::NotADirectory =>
+            {
+                (Exit::DataRefused, "name a folder with --data DIR")
             }
             ConfigError::Card { .. } => (
                 Exit::DataRefused,

@@ -56,6 +56,8 @@ pub(super) fn start(
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
+        // What cannot be logged is lost. Told on standard error, which is the same full disk, it would be a panic.
+        .log_internal_errors(false)
         .with_writer(Mutex::new(writer));
     let started = match global.log_format {
         LogFormat::Text => builder.try_init(),

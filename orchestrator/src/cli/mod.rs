@@ -9,12 +9,14 @@ mod client;
 mod detach;
 mod doctor;
 mod exit;
+mod hidden;
 mod launch;
 mod log;
 mod progress;
 mod render;
 mod screen;
 mod service;
+mod settings;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -119,11 +121,10 @@ impl Context {
             Command::Retry { service } => service::retry(self, &service).await,
             Command::Events { follow, tail } => status::events(self, follow, tail).await,
             Command::Doctor => doctor::doctor(self).await,
-            Command::Unlock {
-                recovery_key,
-                key_file,
-            } => vault::unlock(self, recovery_key, key_file.as_deref()).await,
-            Command::Passphrase(args::Passphrase::Change) => vault::change_passphrase(self).await,
+            Command::Unlock(with) => vault::unlock(self, &with).await,
+            Command::Passphrase(args::Passphrase::Change(with)) => {
+                vault::change_passphrase(self, &with).await
+            }
             Command::KeyFile(args::KeyFile::Add { path }) => vault::add_key_file(self, &path).await,
             Command::Seal => self.change("/api/v1/vault/seal", None).await,
             Command::Openapi => {
@@ -136,9 +137,7 @@ impl Context {
     /// Returns the data folder that this command speaks to. Errors: where it holds a node of another profile than named.
     fn data(&self) -> Result<PathBuf, Failure> {
         let wanted = self.global.profile();
-        let data = self
-            .surroundings
-            .data_for_client(self.global.data.as_deref(), wanted)?;
+        let data = self.data_folder()?;
         let found = Card::read(&data)?.map(|card| card.profile);
         match (wanted, found) {
             (Some(wanted), Some(found)) if wanted != found => Err(Failure::new(
@@ -155,9 +154,17 @@ impl Context {
         }
     }
 
+    /// Returns the data folder that this command speaks to, whatever lies in it.
+    fn data_folder(&self) -> Result<PathBuf, Failure> {
+        let named = self.global.data.as_deref();
+        let profile = self.global.profile();
+        Ok(self.surroundings.data_for_client(named, profile)?)
+    }
+
     /// Finds the daemon that this command speaks to.
     fn client(&self) -> Result<Client, Failure> {
-        Client::find(&self.surroundings, &self.data()?)
+        let named = self.global.data.is_some();
+        Client::find(&self.surroundings, &self.data()?, named)
     }
 
     /// Sends a command and prints its answer.

@@ -22,24 +22,58 @@ pub(super) enum Settled {
     NotYet,
     /// Every service serves.
     Ready,
-    /// Nothing moves by itself any more, and these services wait for the operator.
-    NeedsYou(Vec<String>),
+    /// Nothing moves by itself any more, and something waits for the operator.
+    NeedsYou(Waiting),
+}
+
+/// What waits for the operator.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// Services that wait for the vault.
+    pub(super) vault: Vec<String>,
+    /// Services that wait for something else.
+    pub(super) others: Vec<String>,
+}
+
+impl Waiting {
+    /// Says who waits for what, in one line.
+    pub(super) fn sentence(&self) -> String {
+        let mut parts = Vec::new();
+        if !self.vault.is_empty() {
+            parts.push(format!(
+                "the vault is sealed; waiting for it: {}",
+                self.vault.join(", ")
+            ));
+        }
+        if !self.others.is_empty() {
+            parts.push(format!(
+                "these services need you: {}",
+                self.others.join(", ")
+            ));
+        }
+        parts.join("; ")
+    }
 }
 
 /// Says whether waiting is over.
 pub(super) fn settled(status: &NodeStatus) -> Settled {
-    let mut needs = Vec::new();
+    let mut waiting = Waiting::default();
+    let mut follows = false;
     for service in &status.services {
         match step(service, status.vault.state == "sealed") {
             Step::Serves => {}
             Step::Moves => return Settled::NotYet,
-            Step::NeedsYou => needs.push(service.id.clone()),
+            Step::Follows => follows = true,
+            Step::WaitsForVault => waiting.vault.push(service.id.clone()),
+            Step::NeedsYou => waiting.others.push(service.id.clone()),
         }
     }
-    if needs.is_empty() {
-        Settled::Ready
+    if waiting != Waiting::default() {
+        Settled::NeedsYou(waiting)
+    } else if follows {
+        Settled::NotYet
     } else {
-        Settled::NeedsYou(needs)
+        Settled::Ready
     }
 }
 
@@ -47,6 +81,9 @@ pub(super) fn settled(status: &NodeStatus) -> Settled {
 enum Step {
     Serves,
     Moves,
+    /// It waits for another service, and moves when that one does.
+    Follows,
+    WaitsForVault,
     NeedsYou,
 }
 
@@ -54,16 +91,11 @@ fn step(service: &ServiceStatus, sealed: bool) -> Step {
     if matches!(service.state.as_str(), "needs_you" | "held_back") {
         return Step::NeedsYou;
     }
-    match service.ready.ok {
-        Some(true) => Step::Serves,
-        None if service.ready.code == "not_applicable" => Step::Serves,
-        None if sealed || matches!(service.ready.code.as_str(), "sealed" | "no_wallet") => {
-            Step::NeedsYou
-        }
-        // What ended while the vault is sealed waits for it too.
-        _ if sealed && (service.state == "absent" || service.ready.code == "sealed") => {
-            Step::NeedsYou
-        }
+    match (service.ready.ok, service.ready.code.as_str()) {
+        (Some(true), _) | (None, "not_applicable") => Step::Serves,
+        (None, "no_wallet") => Step::NeedsYou,
+        (_, "sealed") if sealed => Step::WaitsForVault,
+        (_, "waits") => Step::Follows,
         _ => Step::Moves,
     }
 }

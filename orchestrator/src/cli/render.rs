@@ -9,6 +9,7 @@ use crate::node::Event;
 use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
 use crate::status::Signal;
+use crate::status::VaultStatus;
 
 /// Writes a status as a table with what to do next. Colours are used only where `color` says so.
 pub(super) fn status(status: &NodeStatus, color: bool) -> String {
@@ -168,7 +169,7 @@ fn not_enforced(services: &[ServiceStatus]) -> String {
 pub(super) fn next_lines(status: &NodeStatus) -> String {
     let mut text = String::new();
     if status.vault.state == "sealed" {
-        text.push_str("next: flash-node unlock\n");
+        text.push_str(&format!("next: {}\n", to_open(&status.vault)));
     }
     for service in &status.services {
         if let Some(next) = &service.next {
@@ -176,6 +177,17 @@ pub(super) fn next_lines(status: &NodeStatus) -> String {
         }
     }
     text
+}
+
+/// Says what opens a sealed vault.
+pub(super) fn to_open(vault: &VaultStatus) -> &'static str {
+    if !vault.exists {
+        "flash-node passphrase change"
+    } else if vault.passphrase_set {
+        "flash-node unlock"
+    } else {
+        "mend what keeps the vault from opening itself, then start the node again"
+    }
 }
 
 /// Writes the addresses worth showing, aligned.

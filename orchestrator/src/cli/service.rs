@@ -10,6 +10,7 @@ use super::client::Client;
 use super::client::Lines;
 use super::exit::Exit;
 use super::exit::Failure;
+use super::settings;
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::node::Reply;
@@ -41,32 +42,31 @@ pub(super) async fn logs(context: &mut Context, wanted: &args::Logs) -> Result<E
 
 /// Changes a setting.
 pub(super) async fn set(context: &mut Context, set: &args::Set) -> Result<Exit, Failure> {
+    let Some(value) = &set.value else {
+        return settings::list(context, &set.target);
+    };
     let Some((service, setting)) = set.target.split_once('.') else {
         return Err(Failure::new(
             Exit::Usage,
             format!("`{}` does not name a setting", set.target),
-            "write it as SERVICE.SETTING, such as relay.name",
+            "write it as SERVICE.SETTING, such as relay.name; `flash-node set SERVICE` lists them",
         ));
     };
     let setting = Name::new(setting).map_err(|error| {
         Failure::new(
             Exit::Usage,
             error.to_string(),
-            "write it as SERVICE.SETTING, such as relay.name",
+            "write it as SERVICE.SETTING, such as relay.name; `flash-node set SERVICE` lists them",
         )
     })?;
-    let body = serde_json::json!({ "value": set.value, "dry_run": set.dry_run });
+    let body = serde_json::json!({ "value": value, "dry_run": set.dry_run });
     let path = format!("settings/{setting}");
     ask(context, service, &path, Some(body)).await
 }
 
 /// Leaves a service out.
 pub(super) async fn remove(context: &mut Context, service: &str) -> Result<Exit, Failure> {
-    let done = ask(context, service, "remove", None).await?;
-    context.screen.note(&format!(
-        "next: its data stay; `flash-node purge {service}` deletes them"
-    ));
-    Ok(done)
+    ask(context, service, "remove", None).await
 }
 
 /// Tries a service again.
@@ -155,13 +155,13 @@ async fn suggest<T>(
     };
     if let Ok(status) = client.status().await {
         let known: Vec<String> = status.services.into_iter().map(|each| each.id).collect();
-        failure.next = advice(service, &known);
+        failure.next = advice("services", service, &known);
     }
     Err(failure)
 }
 
-/// Says which service may have been meant.
-pub(super) fn advice(typed: &str, known: &[String]) -> String {
+/// Says which of the known names may have been meant; `what` they name, in the plural.
+pub(super) fn advice(what: &str, typed: &str, known: &[String]) -> String {
     let likeness = |name: &String| strsim::jaro_winkler(typed, name);
     let nearest = known
         .iter()
@@ -169,7 +169,7 @@ pub(super) fn advice(typed: &str, known: &[String]) -> String {
         .filter(|name| likeness(name) >= ALIKE);
     match nearest {
         Some(name) => format!("did you mean `{name}`?"),
-        None if known.is_empty() => "this node has no services".to_owned(),
-        None => format!("its services are: {}", known.join(", ")),
+        None if known.is_empty() => format!("there are no {what}"),
+        None => format!("its {what} are: {}", known.join(", ")),
     }
 }

@@ -69,24 +69,15 @@ async fn wait(context: &mut Context, client: &Client, seconds: u64) -> Result<Ex
 }
 
 fn verdict(done: &Settled, now: &NodeStatus) -> Result<Exit, Failure> {
-    let Settled::NeedsYou(services) = done else {
+    let Settled::NeedsYou(waiting) = done else {
         return Ok(Exit::Ok);
     };
-    if now.vault.state == "sealed" {
-        return Err(Failure::new(
-            Exit::Sealed,
-            format!(
-                "the vault is sealed; waiting for it: {}",
-                services.join(", ")
-            ),
-            "flash-node unlock",
-        ));
-    }
-    Err(Failure::new(
-        Exit::Failed,
-        format!("these services need you: {}", services.join(", ")),
-        "`flash-node status` says what to do for each",
-    ))
+    let (exit, next) = if waiting.vault.is_empty() {
+        (Exit::Failed, "`flash-node status` says what to do for each")
+    } else {
+        (Exit::Sealed, render::to_open(&now.vault))
+    };
+    Err(Failure::new(exit, waiting.sentence(), next))
 }
 
 /// Prints the newest events and, where asked, each later one.

@@ -15,13 +15,19 @@ use super::exit::Exit;
 use super::exit::Failure;
 use super::log::RotatingFile;
 use super::progress::Settled;
+use super::progress::Waiting;
 use super::progress::line;
 use super::progress::settled;
 use super::render;
 use super::screen::failure_text;
 use super::screen::plain;
 use super::service::advice;
+use super::settings;
 use crate::http::ErrorBody;
+use crate::manifest;
+use crate::manifest::Catalog;
+use crate::manifest::choices;
+use crate::manifest::profile::ProfileName;
 use crate::node::Event;
 use crate::node::fixture;
 use crate::status::EndpointStatus;
@@ -65,6 +71,8 @@ fn every_command_of_the_manual_parses() {
         "check a.toml b.toml",
         "set relay.name shop --dry-run",
         "set relay.fee -1",
+        "set relay",
+        "set relay.name",
         "remove relay",
         "purge relay --confirm relay",
         "retry relay",
@@ -74,6 +82,8 @@ fn every_command_of_the_manual_parses() {
         "unlock --recovery-key",
         "unlock --key-file /media/key",
         "passphrase change",
+        "passphrase change --recovery-key",
+        "passphrase change --key-file /media/key",
         "key-file add /media/key",
         "seal",
         "openapi",
@@ -95,6 +105,7 @@ fn what_cannot_be_meant_is_refused() {
         "",
         "status --wait 5",
         "unlock --recovery-key --key-file k",
+        "passphrase change --recovery-key --key-file k",
         "up --profile prod",
         "up --listen here",
         "check",
@@ -109,6 +120,7 @@ fn what_cannot_be_meant_is_refused() {
 fn troubled() -> NodeStatus {
     let mut status = fixture::status();
     status.vault.state = "sealed".to_owned();
+    status.vault.passphrase_set = true;
     status.vault.text = "it waits for the passphrase".to_owned();
     let mint = &mut status.services[0];
     mint.state = "needs_you".to_owned();
@@ -181,6 +193,14 @@ fn an_event_is_a_line_with_its_time() {
     assert_eq!(render::utc(4_102_444_799_000), "2099-12-31 23:59:59");
 }
 
+fn waits(vault: &[&str], others: &[&str]) -> Settled {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Settled::NeedsYou(Waiting {
+        vault: owned(vault),
+        others: owned(others),
+    })
+}
+
 #[test]
 fn waiting_ends_when_all_serve_or_somebody_waits_for_the_operator() {
     let mut status = fixture::status();
@@ -188,17 +208,64 @@ fn waiting_ends_when_all_serve_or_somebody_waits_for_the_operator() {
     status.services[0].ready = Signal::new(Some(false), "starting", "it starts");
     assert_eq!(settled(&status), Settled::NotYet);
     status.services[0].state = "needs_you".to_owned();
-    assert_eq!(settled(&status), Settled::NeedsYou(vec!["mint".to_owned()]));
+    assert_eq!(settled(&status), waits(&[], &["mint"]));
     // As long as another still starts, it is not over.
     status.services[1].ready = Signal::new(None, "unknown", "not asked yet");
     assert_eq!(settled(&status), Settled::NotYet);
     status.services[1].ready = Signal::new(None, "not_applicable", "nothing to serve");
-    assert_eq!(settled(&status), Settled::NeedsYou(vec!["mint".to_owned()]));
+    assert_eq!(settled(&status), waits(&[], &["mint"]));
+}
+
+#[test]
+fn only_what_needs_a_secret_waits_for_a_sealed_vault() {
     let mut sealed = fixture::status();
     sealed.vault.state = "sealed".to_owned();
     sealed.services[0].state = "absent".to_owned();
     sealed.services[0].ready = Signal::new(Some(false), "sealed", "it waits for the vault");
-    assert_eq!(settled(&sealed), Settled::NeedsYou(vec!["mint".to_owned()]));
+    assert_eq!(settled(&sealed), waits(&["mint"], &[]));
+    // What starts without a secret is not there yet, and needs nobody.
+    sealed.services[1].state = "absent".to_owned();
+    sealed.services[1].ready = Signal::new(Some(false), "starting", "it is being started");
+    assert_eq!(settled(&sealed), Settled::NotYet);
+    // What waits for a service that waits for the vault is not named, and does not keep others waiting.
+    sealed.services[1].ready = Signal::new(Some(false), "waits", "waits for mint");
+    assert_eq!(settled(&sealed), waits(&["mint"], &[]));
+    sealed.services[1].state = "needs_you".to_owned();
+    let Settled::NeedsYou(waiting) = settled(&sealed) else {
+        panic!("both wait");
+    };
+    assert_eq!(
+        waiting.sentence(),
+        "the vault is sealed; waiting for it: mint; these services need you: relay"
+    );
+    // The vault was opened: what still says "sealed" is about to start.
+    sealed.vault.state = "open".to_owned();
+    sealed.services[1].state = "running".to_owned();
+    sealed.services[1].ready = Signal::new(Some(true), "ready", "it serves");
+    assert_eq!(settled(&sealed), Settled::NotYet);
+}
+
+#[test]
+fn what_opens_a_sealed_vault_depends_on_whether_there_is_one() {
+    let mut status = fixture::status();
+    status.vault.state = "sealed".to_owned();
+    status.vault.passphrase_set = true;
+    assert!(render::next_lines(&status).contains("next: flash-node unlock\n"));
+    status.vault.passphrase_set = false;
+    assert!(!render::next_lines(&status).contains("unlock"));
+    status.vault.exists = false;
+    assert!(render::next_lines(&status).contains("next: flash-node passphrase change\n"));
+}
+
+#[test]
+fn an_arrival_says_that_the_vault_opens_itself() {
+    let mut status = fixture::status();
+    let data = std::path::Path::new("/d");
+    let arrived =
+        |status: &NodeStatus| super::up::arrived(status, &settled(status), "press Ctrl-C", data);
+    assert!(arrived(&status).contains("\nthe vault opens itself until a passphrase is set"));
+    status.vault.state = "open".to_owned();
+    assert!(!arrived(&status).contains("opens itself"));
 }
 
 #[test]
@@ -243,13 +310,16 @@ fn codes_of_the_api_become_exit_codes() {
 #[test]
 fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
     let known = ["bitcoind", "mint", "relay"].map(str::to_owned);
-    assert_eq!(advice("rely", &known), "did you mean `relay`?");
-    assert_eq!(advice("bitcoin", &known), "did you mean `bitcoind`?");
+    assert_eq!(advice("services", "rely", &known), "did you mean `relay`?");
     assert_eq!(
-        advice("zzz", &known),
+        advice("services", "bitcoin", &known),
+        "did you mean `bitcoind`?"
+    );
+    assert_eq!(
+        advice("services", "zzz", &known),
         "its services are: bitcoind, mint, relay"
     );
-    assert_eq!(advice("x", &[]), "this node has no services");
+    assert_eq!(advice("services", "x", &[]), "there are no services");
 }
 
 #[test]
@@ -276,13 +346,65 @@ fn a_mistake_in_a_file_is_placed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("node.toml");
     std::fs::write(&file, "[services.relay]\nsettings = {}\ncolour = 1\n").unwrap();
-    let mistakes = check_file(&file).unwrap_err();
+    let mistakes = check_file(&file, None).unwrap_err();
     assert!(mistakes.contains("node.toml:3:1: "), "{mistakes}");
     assert!(mistakes.contains("colour"), "{mistakes}");
     std::fs::write(&file, "[services.relay]\nenabled = false\n").unwrap();
-    assert_eq!(check_file(&file).unwrap().kind, Kind::Choices);
+    assert_eq!(check_file(&file, None).unwrap().kind, Kind::Choices);
     std::fs::write(&file, "manifest = 1\nid = \"x\"\n").unwrap();
-    assert!(check_file(&file).is_err());
+    assert!(check_file(&file, None).is_err());
+}
+
+#[test]
+fn a_node_toml_is_checked_as_its_node_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("node.toml");
+    let unknown = "[services.relay.settings]\nnmae = \"x\"\n";
+    std::fs::write(&file, unknown).unwrap();
+    let checked = check_file(&file, None).unwrap();
+    assert!(checked.line().contains("syntax ok"), "{}", checked.line());
+    let mistakes = check_file(&file, Some(ProfileName::Demo)).unwrap_err();
+    assert!(mistakes.contains("node.toml:2:1: "), "{mistakes}");
+
+    let card = serde_json::json!({
+        "node_id": "abcdef00000000000000000000000000",
+        "profile": "demo",
+        "canonical_path": folder.path(),
+    });
+    std::fs::write(folder.path().join("node.json"), card.to_string()).unwrap();
+    let mistakes = check_file(&file, None).unwrap_err();
+    assert!(mistakes.contains("nmae"), "{mistakes}");
+    std::fs::write(&file, "[services.nobody]\nenabled = false\n").unwrap();
+    assert!(check_file(&file, None).is_err());
+    std::fs::write(&file, "[services.relay.settings]\nname = 7\n").unwrap();
+    assert!(check_file(&file, None).is_err());
+    std::fs::write(&file, "[services.relay.settings]\nname = \"x\"\n").unwrap();
+    let checked = check_file(&file, None).unwrap();
+    assert!(
+        checked.line().ends_with("ok (node.toml)"),
+        "{}",
+        checked.line()
+    );
+}
+
+#[test]
+fn settings_are_listed_with_value_range_default_and_help() {
+    let profile = manifest::profile(ProfileName::Demo);
+    let catalog = Catalog::load(None).unwrap();
+    let choices = "[services.relay.settings]\nname = \"My relay\"\n";
+    let choices = choices::parse(choices, "node.toml").unwrap();
+    let lines = |service: &str, setting: Option<&str>| {
+        settings::lines(&profile, &choices, &catalog, service, setting)
+    };
+    let all = lines("relay", None).unwrap().join("\n");
+    assert!(all.contains("relay.name = \"My relay\"\n    "), "{all}");
+    let one = lines("relay", Some("name")).unwrap();
+    assert_eq!(one.len(), 3, "{one:?}");
+    assert!(one[2].starts_with("    takes ") && one[2].contains("; default "));
+    let failure = lines("relay", Some("nmae")).unwrap_err();
+    assert_eq!(failure.next, "did you mean `name`?");
+    let failure = lines("rely", None).unwrap_err();
+    assert_eq!(failure.next, "did you mean `relay`?");
 }
 
 #[test]

@@ -39,10 +39,15 @@ const LEAVE: Duration = Duration::from_secs(30);
 /// Starts the node.
 pub(super) async fn up(context: &mut Context, up: &args::Up) -> Result<Exit, Failure> {
     if up.runtime == Some(args::RuntimeArg::Docker) {
+        let next = if context.global.profile() == Some(ProfileName::Mainnet) {
+            "wait for the docker runtime; signet runs with `--runtime process` today"
+        } else {
+            "use --runtime process; it runs the same services as programs of this machine"
+        };
         return Err(Failure::new(
             Exit::NotBuilt,
             "the docker runtime is not built yet",
-            "use --runtime process; it runs the same services as programs of this machine",
+            next,
         ));
     }
     if let Some(listen) = up.listen.filter(|listen| !listen.ip().is_loopback()) {
@@ -224,15 +229,17 @@ pub(super) fn arrived(now: &NodeStatus, done: &Settled, stop: &str, data: &Path)
     match done {
         Settled::Ready => text.push_str("the node is ready:\n"),
         Settled::NotYet => text.push_str("the node is starting:\n"),
-        Settled::NeedsYou(services) => {
-            text.push_str(&format!(
-                "the node is up; these services need you: {}\n",
-                services.join(", ")
-            ));
+        Settled::NeedsYou(waiting) => {
+            text.push_str(&format!("the node is up; {}\n", waiting.sentence()));
         }
     }
     text.push_str(&render::addresses(now));
     text.push_str(&format!("  data in {}\n", data.display()));
+    if now.vault.state == "self_unsealing" {
+        text.push_str(
+            "the vault opens itself until a passphrase is set: anyone with this disk can read it (`flash-node passphrase change` sets one)\n",
+        );
+    }
     text.push_str(&render::next_lines(now));
     text.push_str(&format!("to stop: {stop}\n"));
     text
@@ -273,7 +280,8 @@ impl Signals {
 /// Stops every service, then the daemon. Where no daemon runs, one is started just to stop what it left behind.
 pub(super) async fn down(context: &mut Context) -> Result<Exit, Failure> {
     let data = context.data()?;
-    let client = match Client::find(&context.surroundings, &data) {
+    let named = context.global.data.is_some();
+    let client = match Client::find(&context.surroundings, &data, named) {
         Ok(client) => client,
         Err(failure) if failure.exit == Exit::NotRunning && Card::read(&data)?.is_some() => {
             return down_without_daemon(context, data).await;

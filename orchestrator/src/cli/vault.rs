@@ -11,40 +11,66 @@ use base64::Engine;
 use zeroize::Zeroizing;
 
 use super::Context;
+use super::args;
 use super::exit::Exit;
 use super::exit::Failure;
+use super::hidden;
 
 /// The longest secret that is read. Units: bytes.
-const LIMIT: u64 = 4096;
+const LIMIT: usize = 4096;
 
 /// Opens the vault.
-pub(super) async fn unlock(
-    context: &mut Context,
-    recovery_key: bool,
-    key_file: Option<&Path>,
-) -> Result<Exit, Failure> {
+pub(super) async fn unlock(context: &mut Context, with: &args::Opener) -> Result<Exit, Failure> {
     // Asked first, so that nobody types a secret for nothing.
-    context.client()?;
-    let body = if let Some(path) = key_file {
-        let content = read_key_file(path)?;
-        let text = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(&*content));
-        json(&[("key_file", &text)])
-    } else if recovery_key {
-        json(&[("recovery_key", &read_secret(context, "Recovery key: ")?)])
-    } else {
-        json(&[("passphrase", &read_secret(context, "Passphrase: ")?)])
-    };
+    let vault = context.client()?.status().await?.vault;
+    if !vault.exists {
+        return Err(Failure::new(
+            Exit::Failed,
+            "there is no vault yet, so there is nothing to unlock",
+            "make it by setting a passphrase: `flash-node passphrase change`",
+        ));
+    }
+    let opener = read_opener(context, with, "Passphrase: ")?;
+    let body = serde_json::json!({ opener.kind: *opener.text });
+    let body = body.to_string().into_bytes();
     context.change("/api/v1/vault/unlock", Some(body)).await
 }
 
-/// Sets or changes the passphrase.
-pub(super) async fn change_passphrase(context: &mut Context) -> Result<Exit, Failure> {
-    let status = context.client()?.status().await?;
-    // Before the first passphrase nothing needs to be proved: the vault opens itself.
-    let current = if status.vault.state == "self_unsealing" {
-        None
+/// A way to open the vault, as it goes into a body.
+struct Opener {
+    kind: &'static str,
+    text: Zeroizing<String>,
+}
+
+/// Reads what opens the vault: a key file, the recovery key, or else the passphrase.
+fn read_opener(
+    context: &mut Context,
+    with: &args::Opener,
+    passphrase: &str,
+) -> Result<Opener, Failure> {
+    let (kind, text) = if let Some(path) = &with.key_file {
+        let content = read_key_file(path)?;
+        let text = base64::engine::general_purpose::STANDARD.encode(&*content);
+        ("key_file", Zeroizing::new(text))
+    } else if with.recovery_key {
+        ("recovery_key", read_secret(context, "Recovery key: ")?)
     } else {
-        Some(read_secret(context, "Current passphrase: ")?)
+        ("passphrase", read_secret(context, passphrase)?)
+    };
+    Ok(Opener { kind, text })
+}
+
+/// Sets or changes the passphrase.
+pub(super) async fn change_passphrase(
+    context: &mut Context,
+    with: &args::Opener,
+) -> Result<Exit, Failure> {
+    let vault = context.client()?.status().await?.vault;
+    // Before the first passphrase nothing needs to be proved: there is no vault yet, or it opens itself.
+    let current = if vault.passphrase_set {
+        Some(read_opener(context, with, "Current passphrase: ")?)
+    } else {
+        None
     };
     let new = read_secret(context, "New passphrase: ")?;
     if std::io::stdin().is_terminal() {
@@ -58,7 +84,7 @@ pub(super) async fn change_passphrase(context: &mut Context) -> Result<Exit, Fai
         }
     }
     let body = serde_json::json!({
-        "current": current.as_ref().map(|text| serde_json::json!({ "passphrase": **text })),
+        "current": current.as_ref().map(|opener| serde_json::json!({ opener.kind: *opener.text })),
         "new": *new,
     });
     let body = body.to_string().into_bytes();
@@ -83,14 +109,6 @@ pub(super) async fn add_key_file(context: &mut Context, path: &Path) -> Result<E
     Ok(done)
 }
 
-fn json(fields: &[(&str, &Zeroizing<String>)]) -> Vec<u8> {
-    let map: serde_json::Map<String, serde_json::Value> = fields
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), serde_json::Value::from(text.as_str())))
-        .collect();
-    serde_json::Value::from(map).to_string().into_bytes()
-}
-
 fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(
@@ -101,7 +119,7 @@ fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     };
     let mut content = Zeroizing::new(Vec::new());
     std::fs::File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_end(&mut content))
+        .and_then(|file| file.take(LIMIT as u64).read_to_end(&mut content))
         .map_err(failed)?;
     Ok(content)
 }
@@ -117,16 +135,20 @@ fn read_secret(context: &mut Context, prompt: &str) -> Result<Zeroizing<String>,
     };
     let text = if std::io::stdin().is_terminal() {
         context.screen.note(prompt.trim_end());
-        Zeroizing::new(
-            console::Term::stderr()
-                .read_secure_line()
-                .map_err(|_| nothing())?,
-        )
+        hidden::read_line(std::io::stdin(), LIMIT)
+            .map_err(|_| nothing())?
+            .ok_or_else(|| {
+                Failure::new(
+                    Exit::Refused,
+                    "cancelled; nothing was changed",
+                    "run the command again when you have the secret at hand",
+                )
+            })?
     } else {
         let mut line = Zeroizing::new(String::new());
         std::io::stdin()
             .lock()
-            .take(LIMIT)
+            .take(LIMIT as u64)
             .read_line(&mut line)
             .map_err(|_| nothing())?;
         let bare = line.trim_end_matches(['\r', '\n']);

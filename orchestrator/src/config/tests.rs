@@ -24,7 +24,12 @@ fn surroundings(base: &Path) -> Surroundings {
 fn node(base: &Path, profile: &str, id: &str) -> (PathBuf, PathBuf) {
     let data = base.join("flash-node").join(profile);
     std::fs::create_dir_all(&data).unwrap();
-    let card = format!("{{\"node_id\":\"{id}\",\"profile\":\"{profile}\"}}");
+    let card = serde_json::json!({
+        "node_id": id,
+        "profile": profile,
+        "canonical_path": data.canonicalize().unwrap(),
+    });
+    let card = card.to_string();
     std::fs::write(data.join("node.json"), card).unwrap();
     let run = base.join("run").join(format!("flash-node-{}", &id[..6]));
     std::fs::create_dir_all(&run).unwrap();
@@ -127,4 +132,33 @@ fn a_damaged_card_is_an_error_and_a_missing_one_is_not() {
         Card::read(base.path()),
         Err(ConfigError::Card { .. })
     ));
+}
+
+#[test]
+fn a_copied_folder_never_finds_the_daemon_of_its_original() {
+    let base = tempfile::tempdir().unwrap();
+    let read = surroundings(base.path());
+    let (demo, socket) = node(base.path(), "demo", ONE);
+    let copy = base.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(demo.join("node.json"), copy.join("node.json")).unwrap();
+    let link = base.path().join("link");
+    std::os::unix::fs::symlink(&demo, &link).unwrap();
+    let _running = UnixListener::bind(&socket).unwrap();
+
+    assert_eq!(
+        read.running_socket(&demo).as_deref(),
+        Some(socket.as_path())
+    );
+    assert_eq!(
+        read.running_socket(&link).as_deref(),
+        Some(socket.as_path())
+    );
+    assert_eq!(read.running_socket(&copy), None);
+    let card = Card::read(&copy).unwrap().unwrap();
+    assert_eq!(
+        card.made_elsewhere(&copy),
+        Some(demo.canonicalize().unwrap().as_path())
+    );
+    assert_eq!(card.made_elsewhere(&link), None);
 }

@@ -213,7 +213,8 @@ pub(super) async fn unlock(State(face): State<Face>, Form(body): Form<UnlockBody
 
 /// Closes the vault; services go on.
 #[utoipa::path(post, path = "/api/v1/vault/seal", tag = "local-only", responses(
-    (status = 200, description = "The vault is closed", body = Reply)))]
+    (status = 200, description = "The vault is closed", body = Reply),
+    (status = 409, description = "There is no vault, or it opens itself", body = ErrorBody)))]
 pub(super) async fn seal(State(face): State<Face>) -> Answer {
     carry_out(&face, Command::Seal).await
 }

@@ -92,6 +92,8 @@ fn status_of(code: &str) -> StatusCode {
         | "not_a_key_file"
         | "passphrase_too_short"
         | "key_file_inside"
+        | "key_file_exists"
+        | "key_file_folder"
         | "bad_path" => StatusCode::UNPROCESSABLE_ENTITY,
         "vault_sealed" => StatusCode::LOCKED,
         "too_soon" => StatusCode::TOO_MANY_REQUESTS,

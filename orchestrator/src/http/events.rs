@@ -71,7 +71,7 @@ pub(super) struct Gap {
     responses(
         (status = 200, description = "Server-sent events: event (Event), status (NodeStatus), gap (Gap), error (ErrorBody)",
             content_type = "text/event-stream", body = Event),
-        (status = 400, description = "The cursor is not a number", body = ErrorBody),
+        (status = 400, description = "The query or the cursor is not understood", body = ErrorBody),
         (status = 503, description = "Too many streams are open", body = ErrorBody),
     ))]
 pub(super) async fn events(
@@ -79,7 +79,7 @@ pub(super) async fn events(
     headers: HeaderMap,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
-    let Query(wanted) = wanted.map_err(|_| bad_cursor())?;
+    let Query(wanted) = wanted.map_err(|rejection| bad_query(&rejection))?;
     let last = match headers.get("last-event-id") {
         None => None,
         Some(last) => Some(
@@ -96,6 +96,18 @@ pub(super) async fn events(
         Some((Ok(item), reader))
     });
     Ok(Sse::new(items).keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Says what is wrong with the query: an unknown name, or a value that it does not take.
+fn bad_query(rejection: &QueryRejection) -> ApiError {
+    let mut cause: &dyn std::error::Error = rejection;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    ApiError::bad_request(
+        format!("the query of the event stream is not understood: {cause}"),
+        "it takes after=CURSOR, tail=NUMBER and follow=true|false",
+    )
 }
 
 fn bad_cursor() -> ApiError {

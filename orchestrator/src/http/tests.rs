@@ -387,6 +387,8 @@ async fn every_error_has_the_one_shape() {
         let answer = server.refused("GET", path, &[]).await;
         assert_eq!(answer, (StatusCode::BAD_REQUEST, "bad_request".to_owned()));
     }
+    let (_, _, text) = server.get("/api/v1/events?bogus=1", &[]).await;
+    assert!(error(&text).message.contains("bogus"), "{text}");
 
     let owner = unix().await;
     let (status, text) = owner.post("/api/v1/status", "").await;

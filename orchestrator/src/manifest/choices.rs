@@ -98,6 +98,30 @@ pub fn parse(text: &str, file: &str) -> Result<Choices, ManifestErrors> {
     super::parse::read(text, &Subject::Choices, file)
 }
 
+/// Reads `node.toml` and checks it against the profile and the manifests of a node; `file` is only named in errors.
+///
+/// Errors: the first thing that cannot be read, else every mistake, each with its line.
+pub fn read(
+    catalog: &Catalog,
+    profile: &Profile,
+    text: &str,
+    file: &str,
+) -> Result<Choices, ManifestErrors> {
+    let choices = parse(text, file)?;
+    catalog
+        .validate(profile, &choices)
+        .map_err(|errors| errors.in_choices(file, text))?;
+    Ok(choices)
+}
+
+/// Checks the text of a `node.toml` as a node of the embedded profile would, with the embedded manifests alone.
+///
+/// Errors: as [`read`].
+pub fn validate_text(text: &str, profile_name: ProfileName) -> Result<(), ManifestErrors> {
+    let catalog = Catalog::load(None)?;
+    read(&catalog, &super::profile(profile_name), text, FILE).map(drop)
+}
+
 /// The name of the file that holds the choices, in the data folder.
 pub const FILE: &str = "node.toml";
 

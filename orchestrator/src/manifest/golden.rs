@@ -39,9 +39,8 @@ fn embedded() -> &'static Catalog {
 fn check(name: &str, text: &str) -> Result<(), ManifestErrors> {
     let file = format!("{name}.toml");
     if name.starts_with("bad_choices_") {
-        let choices = choices::parse(text, &file)?;
-        let result = embedded().validate(&profile(ProfileName::Regtest), &choices);
-        result.map_err(|errors| errors.in_choices(&file, text))
+        let profile = profile(ProfileName::Regtest);
+        choices::read(embedded(), &profile, text, &file).map(drop)
     } else if name.starts_with("bad_profile_") {
         let profile = profile::parse(text, &file)?;
         embedded().validate(&profile, &Choices::default())

@@ -80,6 +80,8 @@ pub fn status() -> NodeStatus {
         pid: 4242,
         vault: VaultStatus {
             state: "self_unsealing".to_owned(),
+            exists: true,
+            passphrase_set: false,
             text: "it opens itself until a passphrase is set".to_owned(),
         },
         services: vec![
@@ -310,6 +312,13 @@ impl Node for FixtureNode {
             }
             Command::Unlock { with } => self.unlock(&with),
             Command::Seal => {
+                if self.inside().passphrase.is_none() {
+                    return Err(refusal(
+                        "vault_opens_itself",
+                        "no passphrase is set",
+                        "set a passphrase first: `flash-node passphrase change`",
+                    ));
+                }
                 self.seal_state("sealed");
                 reply("the vault is sealed; services go on\n", true)
             }
@@ -321,6 +330,10 @@ impl Node for FixtureNode {
                     self.unlock(&with)?;
                 }
                 self.inside().passphrase = Some(new);
+                self.change(|status| {
+                    status.vault.exists = true;
+                    status.vault.passphrase_set = true;
+                });
                 self.seal_state("open");
                 reply("the passphrase is set\n", true)
             }

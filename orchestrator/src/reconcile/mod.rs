@@ -94,6 +94,8 @@ pub struct View {
     pub problem: Option<Obstacle>,
     /// Moves with each event that was written.
     pub passes: u64,
+    /// The newest nudge that was heard before it looked.
+    pub heard: u64,
 }
 
 impl View {
@@ -130,6 +132,14 @@ impl Handle {
     /// Asks for a pass soon: something outside changed, such as the vault.
     pub fn nudge(&self) {
         self.nudge.send_modify(|count| *count += 1);
+    }
+
+    /// Whether `view` was seen after everything that was wanted and nudged for until now.
+    #[must_use]
+    pub fn is_followed_by(&self, view: &View) -> bool {
+        let desired = view.desired.as_ref();
+        view.heard >= *self.nudge.borrow()
+            && desired.is_some_and(|desired| Arc::ptr_eq(desired, &self.desired.borrow()))
     }
 
     /// Returns what was seen last, and each later view.
@@ -301,6 +311,7 @@ impl Reconciler {
         let desired = Arc::clone(&self.desired.borrow_and_update());
         let mut view = View {
             desired: Some(Arc::clone(&desired)),
+            heard: *self.nudged.borrow_and_update(),
             ..View::default()
         };
         let rest = match self.look(&desired, &mut view).await {

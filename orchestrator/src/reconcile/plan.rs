@@ -386,13 +386,13 @@ impl<'a> View<'a> {
             Recovery::NeedsYou => {
                 return Decision::Rest(
                     "needs_you",
-                    format!("failed {} times; needs you", now.failures),
+                    format!("failed {}; needs you", times(now.failures)),
                 );
             }
             Recovery::BackingOff => {
                 return Decision::Rest(
                     "backing_off",
-                    format!("failed {} times; waits before the next try", now.failures),
+                    format!("failed {}; waits before the next try", times(now.failures)),
                 );
             }
             Recovery::Free => {}
@@ -638,6 +638,14 @@ impl fmt::Display for Plan {
             writeln!(f, "  -         {}: {}", note.service, note.text)?;
         }
         Ok(())
+    }
+}
+
+/// Writes how often something happened.
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
     }
 }
 

@@ -86,6 +86,25 @@ async fn the_first_start_waits_for_each_provider_and_a_later_one_only_for_an_ans
 }
 
 #[tokio::test]
+async fn a_view_follows_a_wish_or_a_nudge_only_where_it_looked_after_it() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    let mut run = machine.start();
+    run.until("the chain runs", |view| view.instances.len() == 1)
+        .await;
+    run.handle.nudge();
+    assert!(!run.handle.is_followed_by(&run.view()));
+    let mut view = run.handle.view();
+    let follows = view.wait_for(|view| run.handle.is_followed_by(view)).await;
+    drop(follows.unwrap());
+    run.want_nothing();
+    assert!(!run.handle.is_followed_by(&run.view()));
+    let follows = view.wait_for(|view| run.handle.is_followed_by(view)).await;
+    drop(follows.unwrap());
+    run.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_goes_from_the_consumers_down_to_their_providers() {
     let machine = chain();
     let mut run = machine.start();

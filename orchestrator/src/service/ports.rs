@@ -8,8 +8,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
-use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 
+use rustix::net::AddressFamily;
+use rustix::net::SocketFlags;
+use rustix::net::SocketType;
+use rustix::net::socket_with;
+use rustix::net::sockopt;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -272,9 +277,26 @@ impl Assignment<'_> {
 }
 
 /// Whether `address` can be bound now. Another node's service, running or about to, holds it otherwise.
+///
+/// The kernel is asked by a bind that never listens: its answer knows wildcard addresses, both families and who may
+/// have a low port, which a list of sockets does not. With SO_REUSEADDR such a bind fails where somebody listens, and
+/// keeps nobody from binding and listening meanwhile who sets it too, as servers do; one that does not set it can only
+/// meet the microseconds between the bind and the close. A probe that listened would turn both away.
 #[must_use]
 pub fn bindable(address: SocketAddr) -> bool {
-    TcpListener::bind(address).is_ok()
+    probe(address).is_ok()
+}
+
+/// Binds `address` without listening, as [`bindable`] does.
+fn probe(address: SocketAddr) -> rustix::io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -84,14 +84,32 @@ impl Programs {
 #[derive(Debug, Clone, Default)]
 pub struct VersionCache(BTreeMap<ProgramIdentity, String>);
 
-/// What makes two programs the same: where it lies and when and how long it was written.
+/// What makes two programs the same: where it lies, which file it is, and when and how long it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ProgramIdentity {
     path: PathBuf,
+    device: u64,
+    inode: u64,
     modified_s: i64,
     modified_ns: i64,
     size: u64,
     args: Vec<String>,
+}
+
+impl ProgramIdentity {
+    /// Looks at the program as it lies there now. Errors: it cannot be looked at.
+    fn of(program: &Path, args: &[String]) -> std::io::Result<Self> {
+        let meta = fs::metadata(program)?;
+        Ok(Self {
+            path: program.to_owned(),
+            device: meta.dev(),
+            inode: meta.ino(),
+            modified_s: meta.mtime(),
+            modified_ns: meta.mtime_nsec(),
+            size: meta.size(),
+            args: args.to_vec(),
+        })
+    }
 }
 
 /// Looks for the programs of `needed` in the folders of `search`, in their order, and asks those for their version that
@@ -112,6 +130,59 @@ pub fn find(
         programs.verdicts.insert(manifest.id.clone(), verdict);
     }
     programs
+}
+
+/// Judges the programs of `manifest` where `programs` found them, as they lie there now: they may have been replaced
+/// or taken away since. A main program that was replaced is asked for its version.
+///
+/// It may start a process and wait for it: call it where blocking is allowed.
+#[must_use]
+pub fn again(
+    manifest: &Manifest,
+    programs: &Programs,
+    runner: &dyn ProgramRunner,
+    cache: &mut VersionCache,
+) -> Verdict {
+    let main = match still_there(manifest, programs) {
+        Ok(main) => main,
+        Err(verdict) => return verdict,
+    };
+    match unsafe_version(manifest, main, runner, cache) {
+        Some(text) => Verdict::Unsafe { text },
+        None => Verdict::Ready,
+    }
+}
+
+/// What [`again`] would say, where no program need be asked for it.
+#[must_use]
+pub fn known(manifest: &Manifest, programs: &Programs, cache: &VersionCache) -> Option<Verdict> {
+    let main = match still_there(manifest, programs) {
+        Ok(main) => main,
+        Err(verdict) => return Some(verdict),
+    };
+    if !has_unsafe_versions(manifest) {
+        return Some(Verdict::Ready);
+    }
+    let identity = ProgramIdentity::of(main, &manifest.version.probe_args).ok()?;
+    let printed = cache.0.get(&identity)?;
+    Some(match unsafe_by(manifest, main, printed) {
+        Some(text) => Verdict::Unsafe { text },
+        None => Verdict::Ready,
+    })
+}
+
+/// Returns the main program of `manifest`. Errors: the verdict, where it or one that its init jobs run is gone.
+fn still_there<'a>(manifest: &Manifest, programs: &'a Programs) -> Result<&'a Path, Verdict> {
+    let jobs = manifest.init.iter().flat_map(|job| &job.steps);
+    let commands = jobs.filter_map(|step| Some(&step.run.as_ref()?.command));
+    for command in commands.chain([&manifest.program.command]) {
+        let there = programs.path(command).is_some_and(executable);
+        if !there {
+            return Err(not_installed(manifest, command));
+        }
+    }
+    let main = programs.path(&manifest.program.command);
+    main.ok_or_else(|| not_installed(manifest, &manifest.program.command))
 }
 
 fn judge(
@@ -166,9 +237,15 @@ fn locate<'a>(command: &str, folders: impl Iterator<Item = &'a Path>) -> Option<
     folders
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(command))
-        .find(|path| {
-            fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0)
-        })
+        .find(|path| executable(path))
+}
+
+fn executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0)
+}
+
+fn has_unsafe_versions(manifest: &Manifest) -> bool {
+    manifest.version.minimum_safe.is_some() || !manifest.version.refused.is_empty()
 }
 
 /// Says why the installed version must not start; what cannot be told is refused where some version is unsafe.
@@ -178,28 +255,33 @@ fn unsafe_version(
     runner: &dyn ProgramRunner,
     cache: &mut VersionCache,
 ) -> Option<String> {
-    let declared = &manifest.version;
-    if declared.minimum_safe.is_none() && declared.refused.is_empty() {
+    let args = &manifest.version.probe_args;
+    if !has_unsafe_versions(manifest) {
         return None;
     }
-    let shown = program.display();
-    let untold = |why: &str| {
-        Some(format!(
-            "the version of {shown} could not be told ({why}), and some versions of {} must not start",
-            manifest.title
-        ))
-    };
-    if declared.probe_args.is_empty() {
-        return untold("its manifest has no probe_args");
+    if args.is_empty() {
+        return Some(untold(manifest, program, "its manifest has no probe_args"));
     }
-    let printed = match printed(program, &declared.probe_args, runner, cache) {
-        Ok(printed) => printed,
-        Err(error) => return untold(&error.to_string()),
+    match printed(program, args, runner, cache) {
+        Ok(printed) => unsafe_by(manifest, program, &printed),
+        Err(error) => Some(untold(manifest, program, &error.to_string())),
+    }
+}
+
+/// Says why a program that printed `printed` must not start.
+fn unsafe_by(manifest: &Manifest, program: &Path, printed: &str) -> Option<String> {
+    let Some(found) = version::extract(printed) else {
+        return Some(untold(manifest, program, "it printed no version"));
     };
-    let Some(found) = version::extract(&printed) else {
-        return untold("it printed no version");
-    };
-    refusal(manifest, &found).map(|why| format!("{shown}: {why}"))
+    refusal(manifest, &found).map(|why| format!("{}: {why}", program.display()))
+}
+
+fn untold(manifest: &Manifest, program: &Path, why: &str) -> String {
+    format!(
+        "the version of {} could not be told ({why}), and some versions of {} must not start",
+        program.display(),
+        manifest.title
+    )
 }
 
 fn refusal(manifest: &Manifest, found: &Version) -> Option<String> {
@@ -216,14 +298,7 @@ fn printed(
     runner: &dyn ProgramRunner,
     cache: &mut VersionCache,
 ) -> std::io::Result<String> {
-    let meta = fs::metadata(program)?;
-    let identity = ProgramIdentity {
-        path: program.to_owned(),
-        modified_s: meta.mtime(),
-        modified_ns: meta.mtime_nsec(),
-        size: meta.size(),
-        args: args.to_vec(),
-    };
+    let identity = ProgramIdentity::of(program, args)?;
     if let Some(known) = cache.0.get(&identity) {
         return Ok(known.clone());
     }

@@ -8,6 +8,7 @@ mod storage;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::Read;
+use std::io::Seek;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::MetadataExt;
@@ -15,6 +16,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use serde::Deserialize;
@@ -51,6 +53,12 @@ const HARMLESS: &[&str] = &[
     "node.json.new",
     "lost+found",
 ];
+
+/// How long the lock of an orchestrator that is dead may be held: a child that it was about to start when it was
+/// killed has the descriptor until it becomes its program.
+const LEAVING: Duration = Duration::from_secs(2);
+/// How often such a lock is tried.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Says whose folder it is. Shape: `node.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +170,9 @@ impl DataFolder {
             return Err(not_a_node());
         }
         let path = canonical(path)?;
+        if !path.is_dir() {
+            return Err(FolderError::NotAFolder { path });
+        }
         if !path.join("node.json").exists() {
             refuse_foreign(&path)?;
             return Err(not_a_node());
@@ -396,22 +407,48 @@ fn lock(path: &Path) -> Result<File, FolderError> {
         .mode(0o600)
         .open(&path)
         .map_err(failed)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            let _ = file.read_to_string(&mut text);
-            return Err(FolderError::AlreadyRunning {
-                pid: text.trim().parse().ok(),
-            });
+    let mut looks = LEAVING.as_millis() / LOOK.as_millis();
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let pid = holder(&mut file);
+                if looks == 0 || pid.is_none_or(lives) {
+                    return Err(FolderError::AlreadyRunning { pid });
+                }
+                looks -= 1;
+                std::thread::sleep(LOOK);
+            }
+            Err(errno) => return Err(failed(errno.into()).into()),
         }
-        Err(errno) => return Err(failed(errno.into()).into()),
     }
     // The process id is for people: a full disk must not keep the node from starting.
     let _ = file
         .set_len(0)
+        .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+/// Reads who wrote down that it holds the lock.
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Whether the process `pid` goes on. One that has ended and was not looked at by its parent does not; what cannot be
+/// told does.
+fn lives(pid: u32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // The name stands in brackets and may hold anything; the state follows it.
+        Ok(stat) => !stat
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 fn write_identity(

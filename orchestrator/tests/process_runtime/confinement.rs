@@ -149,7 +149,7 @@ async fn file_name_that_leaves_its_folder_is_refused() {
 #[tokio::test]
 async fn service_of_a_root_node_has_an_identity_of_its_own() {
     if !root() {
-        eprintln!("skipped: identities of their own need root");
+        eprintln!("SKIPPED: identities of their own need root");
         return;
     }
     let machine = Machine::new();
@@ -219,7 +219,7 @@ async fn service_of_a_root_node_has_an_identity_of_its_own() {
 #[tokio::test]
 async fn closed_data_folder_is_named_and_the_service_runs_as_the_node() {
     if !root() {
-        eprintln!("skipped: identities of their own need root");
+        eprintln!("SKIPPED: identities of their own need root");
         return;
     }
     let machine = Machine::new();
@@ -243,7 +243,7 @@ async fn closed_data_folder_is_named_and_the_service_runs_as_the_node() {
 #[tokio::test]
 async fn volume_on_a_closed_disk_is_refused_rather_than_run_as_the_node() {
     if !root() {
-        eprintln!("skipped: identities of their own need root");
+        eprintln!("SKIPPED: identities of their own need root");
         return;
     }
     let machine = Machine::new();

@@ -23,7 +23,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder of the database; created when it is missing.
     pub data_dir: PathBuf,
-    /// The addresses by which clients reach this relay, for NIP-42 and the page; empty means `ws://<listen>`.
+    /// The addresses by which clients reach this relay, for NIP-42 and the page; `ws://<listen>` always counts for
+    /// NIP-42 as well, and stands on the page when this is empty.
     #[serde(default)]
     pub public_urls: Vec<String>,
     /// The name in the NIP-11 document.

@@ -16,6 +16,7 @@ use tracing::info;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::deletion::DELETION;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::writer::chain;
@@ -31,6 +32,10 @@ pub(crate) struct Expiry {
 impl Expiry {
     /// Notes a stored event, if it expires at all.
     pub(crate) fn note(&self, event: &Event) {
+        // A deletion stays, also one from before such ones were refused: what it deleted must not come back.
+        if event.kind == DELETION {
+            return;
+        }
         if let Some(at) = event.tags.expiration() {
             self.lock().insert((at, event.id));
         }

@@ -20,14 +20,18 @@ use nostr::filter::MatchEventOptions;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::limits::Limits;
 use crate::message;
 use crate::message::Name;
+use crate::outbound::MIN_FRAME_BYTES;
 use crate::outbound::Outbound;
 use crate::visibility;
 use crate::visibility::Readers;
 
-/// Events that may arrive while a subscription still reads what is stored; more end the connection.
-const MAX_PENDING: usize = 4096;
+/// What an id or a key, a kind, and a text beside its letters take in a filter, roughly.
+const KEY_BYTES: usize = 64;
+const KIND_BYTES: usize = 8;
+const TEXT_BYTES: usize = 48;
 
 /// One connection as the live feed sees it.
 #[derive(Debug)]
@@ -40,6 +44,32 @@ pub(crate) struct Connection {
 struct State {
     readers: Readers,
     subscriptions: HashMap<Name, Subscription>,
+    /// Bytes of the frames that subscriptions keep back, all of them together.
+    pending_bytes: usize,
+}
+
+impl State {
+    fn remove(&mut self, name: &Name) -> bool {
+        let removed = self.subscriptions.remove(name);
+        let kept_back = removed.iter().filter_map(|s| s.pending.as_ref());
+        self.pending_bytes -= kept_back.flatten().map(|(_, f)| room(f)).sum::<usize>();
+        removed.is_some()
+    }
+}
+
+/// Returns what `filter` takes in memory, roughly. Units: bytes.
+fn weight(filter: &Filter) -> usize {
+    let ids = filter.ids.as_ref().map_or(0, |ids| ids.len());
+    let authors = filter.authors.as_ref().map_or(0, |authors| authors.len());
+    let kinds = filter.kinds.as_ref().map_or(0, |kinds| kinds.len());
+    let texts = filter.generic_tags.values().flatten();
+    let texts: usize = texts.map(|text| text.len() + TEXT_BYTES).sum();
+    size_of::<Filter>() + (ids + authors) * KEY_BYTES + kinds * KIND_BYTES + texts
+}
+
+/// Returns what a frame that is kept back counts for. Units: bytes.
+fn room(frame: &str) -> usize {
+    frame.len().max(MIN_FRAME_BYTES)
 }
 
 #[derive(Debug)]
@@ -73,11 +103,24 @@ impl Connection {
         true
     }
 
-    /// Opens a subscription that keeps new events back; false when `limit` others are open.
-    pub(crate) fn open(&self, name: &Name, filters: Vec<Filter>, limit: usize) -> bool {
+    /// Opens a subscription that keeps new events back; an open one of the same name ends.
+    ///
+    /// Errors: the text of the refusal.
+    pub(crate) fn open(
+        &self,
+        name: &Name,
+        filters: Vec<Filter>,
+        limits: &Limits,
+    ) -> Result<(), &'static str> {
         let mut state = self.lock();
-        if !state.subscriptions.contains_key(name) && state.subscriptions.len() >= limit {
-            return false;
+        state.remove(name);
+        if state.subscriptions.len() >= limits.subscriptions_per_connection {
+            return Err("blocked: too many open subscriptions");
+        }
+        let open = state.subscriptions.values().flat_map(|s| &s.filters);
+        let bytes: usize = open.chain(&filters).map(weight).sum();
+        if bytes > limits.subscription_bytes_per_connection {
+            return Err("blocked: the filters of your subscriptions are too large; narrow them");
         }
         let subscription = Subscription {
             name_json: name.json(),
@@ -85,7 +128,7 @@ impl Connection {
             pending: Some(Vec::new()),
         };
         state.subscriptions.insert(name.clone(), subscription);
-        true
+        Ok(())
     }
 
     /// Says that everything stored was sent, `sent` among it, and lets new events through.
@@ -95,6 +138,7 @@ impl Connection {
             return;
         };
         let pending = subscription.pending.take().unwrap_or_default();
+        state.pending_bytes -= pending.iter().map(|(_, f)| room(f)).sum::<usize>();
         self.outbound.push(message::end_of_stored(name));
         for (id, frame) in pending {
             if !sent.contains(&id) {
@@ -105,7 +149,7 @@ impl Connection {
 
     /// Ends a subscription; false when there is none of this name.
     pub(crate) fn close(&self, name: &Name) -> bool {
-        self.lock().subscriptions.remove(name).is_some()
+        self.lock().remove(name)
     }
 
     /// Counts the open subscriptions.
@@ -118,6 +162,7 @@ impl Connection {
         let State {
             readers,
             subscriptions,
+            pending_bytes,
         } = &mut *state;
         if subscriptions.is_empty() || !visibility::visible(event, readers) {
             return;
@@ -130,8 +175,14 @@ impl Connection {
             let frame = message::event(&subscription.name_json, json);
             match &mut subscription.pending {
                 None => self.outbound.push(frame),
-                Some(pending) if pending.len() < MAX_PENDING => pending.push((event.id, frame)),
-                Some(_) => self.outbound.gone().cancel(),
+                Some(pending) => {
+                    *pending_bytes += room(&frame);
+                    pending.push((event.id, frame));
+                    // What is kept back must fit into the queue in the end.
+                    if *pending_bytes > self.outbound.bytes() {
+                        self.outbound.gone().cancel();
+                    }
+                }
             }
         }
     }
@@ -217,3 +268,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,9 +51,15 @@ pub(crate) fn document(shared: &Shared) -> Response {
 /// Answers with a page that says what this is and where clients connect.
 pub(crate) fn page(shared: &Shared) -> Response {
     let config = &shared.config;
+    // Where there are public addresses, the one that the relay listens on is nobody's business.
+    let shown = match config.public_urls.len() {
+        0 => shared.urls.len(),
+        configured => configured,
+    };
     let addresses: String = shared
         .urls
         .iter()
+        .take(shown)
         .map(|url| format!("<li><code>{}</code></li>", escape(url.as_str())))
         .collect();
     let nips = NIPS.map(|nip| nip.to_string()).join(", ");

@@ -6,6 +6,7 @@
 //! (find it); `hub` hands new events to open subscriptions.
 
 mod admission;
+mod allowance;
 mod clock;
 pub mod config;
 mod deletion;

@@ -2,6 +2,7 @@
 //!
 //! Deliberately does not know how a refusal is worded or sent.
 
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
@@ -12,7 +13,9 @@ use governor::Quota;
 use governor::RateLimiter;
 use nostr::key::PublicKey;
 use serde::Deserialize;
+use tokio::time::Instant;
 
+use crate::allowance::Allowances;
 use crate::config::ConfigError;
 
 macro_rules! limits {
@@ -62,13 +65,17 @@ limits! {
     filter_values: usize = 1000, 1..=100_000;
     /// Authors × kinds × tag values of one filter: the number of index look-ups it costs.
     filter_combinations: usize = 20_000, 1..=10_000_000;
+    /// Bytes of one tag value in a filter.
+    filter_value_bytes: usize = 1024, 64..=1_048_576;
+    /// Bytes that the filters of all open subscriptions of one connection take, roughly.
+    subscription_bytes_per_connection: usize = 1_048_576, 1024..=1_073_741_824;
     /// The largest and the default `limit` of a filter.
     max_limit: usize = 500, 1..=100_000;
-    /// Events looked at to answer one filter of a REQ, visible to the reader or not.
+    /// Events looked at to answer one filter of a REQ; what the reader may not see never counts.
     scan_events: usize = 200_000, 1..=100_000_000;
-    /// Events looked at to answer one COUNT.
+    /// Events looked at to answer one COUNT; what the reader may not see never counts.
     count_events: usize = 100_000, 1..=100_000_000;
-    /// Events looked at to open one negentropy session.
+    /// Events looked at to open one negentropy session; what the reader may not see never counts.
     negentropy_events: usize = 100_000, 1..=10_000_000;
     /// Open negentropy sessions of one connection.
     negentropy_sessions_per_connection: usize = 2, 1..=100;
@@ -76,6 +83,8 @@ limits! {
     max_event_bytes: usize = 131_072, 512..=16_777_216;
     /// Bytes of one message of a client.
     max_message_bytes: usize = 524_288, 1024..=67_108_864;
+    /// Recipients of one private message.
+    recipients_per_private_event: usize = 16, 1..=1000;
     /// Tags of one event.
     max_event_tags: usize = 2500, 1..=100_000;
     /// Seconds by which an event may be dated ahead of the relay's clock.
@@ -84,13 +93,14 @@ limits! {
     messages_per_minute_per_address: u32 = 6000, 1..=1_000_000_000;
     /// Events per minute from one address.
     events_per_minute_per_address: u32 = 1200, 1..=1_000_000_000;
-    /// Events per minute signed by one key.
+    /// Stored events per minute signed by one key; what was stored before does not count. Ephemeral events are
+    /// counted for the key and the sender's address together.
     events_per_minute_per_key: u32 = 600, 1..=1_000_000_000;
-    /// Private messages per minute to one recipient, since each wrap is signed by a key of its own.
+    /// Private messages per minute from one address to one recipient, since each wrap is signed by a key of its own.
     private_events_per_minute_per_recipient: u32 = 600, 1..=1_000_000_000;
     /// REQ, COUNT and NEG-OPEN per minute from one address.
     requests_per_minute_per_address: u32 = 2400, 1..=1_000_000_000;
-    /// REQ, COUNT and NEG-OPEN per minute by one authenticated key.
+    /// REQ, COUNT and NEG-OPEN per minute by one authenticated key; each key of a connection counts.
     requests_per_minute_per_key: u32 = 2400, 1..=1_000_000_000;
     /// AUTH per minute from one address.
     auths_per_minute_per_address: u32 = 60, 1..=1_000_000_000;
@@ -98,7 +108,8 @@ limits! {
     keys_per_connection: usize = 16, 1..=1000;
     /// Events of one connection that wait for the disk before its next message is read.
     unsaved_events_per_connection: usize = 256, 1..=100_000;
-    /// Bytes that wait for a reader, for answers and for the live feed each, before it is given up.
+    /// Bytes that wait for a reader before it is given up: for answers, for the live feed, and for what is new
+    /// while a subscription still reads what is stored, each.
     outgoing_bytes: usize = 4_194_304, 65_536..=1_073_741_824;
     /// Seconds a reader may take to accept bytes before it is given up.
     slow_reader_secs: u64 = 30, 1..=3600;
@@ -115,8 +126,9 @@ limits! {
 pub(crate) struct Rates {
     messages: Rate<IpAddr>,
     events: Rate<IpAddr>,
-    events_by_key: Rate<PublicKey>,
-    events_to: Rate<PublicKey>,
+    events_by_key: Allowances<PublicKey>,
+    passing_by_key: Rate<(PublicKey, IpAddr)>,
+    events_to: Allowances<(PublicKey, IpAddr)>,
     requests: Rate<IpAddr>,
     requests_by_key: Rate<PublicKey>,
     auths: Rate<IpAddr>,
@@ -127,8 +139,9 @@ impl Rates {
         Self {
             messages: Rate::new(limits.messages_per_minute_per_address),
             events: Rate::new(limits.events_per_minute_per_address),
-            events_by_key: Rate::new(limits.events_per_minute_per_key),
-            events_to: Rate::new(limits.private_events_per_minute_per_recipient),
+            events_by_key: Allowances::new(limits.events_per_minute_per_key),
+            passing_by_key: Rate::new(limits.events_per_minute_per_key),
+            events_to: Allowances::new(limits.private_events_per_minute_per_recipient),
             requests: Rate::new(limits.requests_per_minute_per_address),
             requests_by_key: Rate::new(limits.requests_per_minute_per_key),
             auths: Rate::new(limits.auths_per_minute_per_address),
@@ -145,20 +158,41 @@ impl Rates {
         self.events.allows(&bucket(address))
     }
 
-    /// Counts one event whose signature is good; false when its author has sent too many.
+    /// Counts one event that is about to be stored; false when its author has had too many stored.
     pub(crate) fn event_by(&self, author: &PublicKey) -> bool {
-        self.events_by_key.allows(author)
+        self.events_by_key
+            .take(std::slice::from_ref(author), Instant::now())
     }
 
-    /// Counts one private message; false when its recipient has been sent too many.
-    pub(crate) fn event_to(&self, recipient: &PublicKey) -> bool {
-        self.events_to.allows(recipient)
+    /// Takes the count of an event back, which was not stored after all.
+    pub(crate) fn event_not_stored(&self, author: &PublicKey) {
+        self.events_by_key.give_back(author, Instant::now());
     }
 
-    /// Counts one query; false when the address or the authenticated key has sent too many.
-    pub(crate) fn request(&self, address: IpAddr, key: Option<&PublicKey>) -> bool {
-        self.requests.allows(&bucket(address))
-            && key.is_none_or(|key| self.requests_by_key.allows(key))
+    /// Counts one ephemeral event; false when too many by its author have come from this address.
+    pub(crate) fn passing_event(&self, author: PublicKey, address: IpAddr) -> bool {
+        self.passing_by_key.allows(&(author, bucket(address)))
+    }
+
+    /// Counts one private message; false when this address has sent too many to one of its recipients.
+    pub(crate) fn event_to(&self, recipients: &BTreeSet<PublicKey>, address: IpAddr) -> bool {
+        let address = bucket(address);
+        let keys: Vec<_> = recipients.iter().map(|key| (*key, address)).collect();
+        self.events_to.take(&keys, Instant::now())
+    }
+
+    /// Counts one query; false when the address or one of the authenticated keys has sent too many.
+    pub(crate) fn request<'k>(
+        &self,
+        address: IpAddr,
+        keys: impl Iterator<Item = &'k PublicKey>,
+    ) -> bool {
+        if !self.requests.allows(&bucket(address)) {
+            return false;
+        }
+        // Every key is counted, also those behind one that is exhausted.
+        let exhausted = keys.filter(|key| !self.requests_by_key.allows(key)).count();
+        exhausted == 0
     }
 
     /// Counts one attempt to authenticate; false when the address has made too many.
@@ -170,8 +204,9 @@ impl Rates {
     pub(crate) fn forget_idle(&self) {
         self.messages.forget_idle();
         self.events.forget_idle();
-        self.events_by_key.forget_idle();
-        self.events_to.forget_idle();
+        self.events_by_key.forget_idle(Instant::now());
+        self.passing_by_key.forget_idle();
+        self.events_to.forget_idle(Instant::now());
         self.requests.forget_idle();
         self.requests_by_key.forget_idle();
         self.auths.forget_idle();

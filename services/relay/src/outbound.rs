@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// The bytes that a frame counts for at least, so that the number of frames is bounded as well.
-const MIN_FRAME_BYTES: usize = 128;
+pub(crate) const MIN_FRAME_BYTES: usize = 128;
 
 /// Says that a reader was given up, or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,27 @@ impl Outbound {
         if frames.is_empty() {
             return Ok(());
         }
-        let room = self.room(frames.iter().map(String::len));
+        // A parcel leaves the queue as a whole, so it must not be larger than the queue.
+        let (mut parcel, mut bytes) = (Vec::new(), 0);
+        for frame in frames {
+            let length = frame.len().max(MIN_FRAME_BYTES);
+            if !parcel.is_empty() && bytes + length > self.bytes {
+                self.send_when_there_is_room(std::mem::take(&mut parcel), bytes)
+                    .await?;
+                bytes = 0;
+            }
+            bytes += length;
+            parcel.push(Message::Text(frame.into()));
+        }
+        self.send_when_there_is_room(parcel, bytes).await
+    }
+
+    async fn send_when_there_is_room(
+        &self,
+        messages: Vec<Message>,
+        bytes: usize,
+    ) -> Result<(), Gone> {
+        let room = self.room(bytes);
         let permit = tokio::select! {
             // Waiting for room is cancel-safe: a dropped wait takes nothing.
             permit = timeout(self.patience, Arc::clone(&self.answers).acquire_many_owned(room)) => permit,
@@ -79,10 +99,6 @@ impl Outbound {
         let Ok(Ok(permit)) = permit else {
             return Err(self.give_up());
         };
-        let messages = frames
-            .into_iter()
-            .map(|frame| Message::Text(frame.into()))
-            .collect();
         self.send(Parcel {
             messages,
             _room: Some(permit),
@@ -92,7 +108,7 @@ impl Outbound {
     /// Queues one frame now or gives the reader up.
     pub(crate) fn push(&self, frame: impl Into<Utf8Bytes>) {
         let frame: Utf8Bytes = frame.into();
-        let room = self.room(std::iter::once(frame.len()));
+        let room = self.room(frame.len().max(MIN_FRAME_BYTES));
         match Arc::clone(&self.live).try_acquire_many_owned(room) {
             Ok(permit) => {
                 let _ = self.send(Parcel {
@@ -126,14 +142,18 @@ impl Outbound {
         });
     }
 
+    /// Returns how much may wait for the reader. Units: bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Tells whether the reader was given up.
     pub(crate) fn gone(&self) -> &CancellationToken {
         &self.gone
     }
 
-    fn room(&self, lengths: impl Iterator<Item = usize>) -> u32 {
-        let bytes: usize = lengths.map(|length| length.max(MIN_FRAME_BYTES)).sum();
-        // A page larger than the queue takes all of it.
+    fn room(&self, bytes: usize) -> u32 {
+        // One frame larger than the queue takes all of it.
         u32::try_from(bytes.min(self.bytes)).expect("a queue is smaller than 2^30 bytes")
     }
 

@@ -3,9 +3,13 @@
 //! Deliberately does not know about connections or storage: plain functions of an event, the limits,
 //! the hour and the keys its sender has proved.
 
+use std::collections::BTreeSet;
+
 use nostr::event::Event;
 use nostr::types::Timestamp;
+use serde_json::Value;
 
+use crate::deletion::DELETION;
 use crate::limits::Limits;
 use crate::visibility;
 use crate::visibility::Readers;
@@ -56,6 +60,11 @@ pub(crate) fn admit(
             "blocked: this relay does not carry out requests to vanish",
         ));
     }
+    if event.kind == DELETION && event.tags.expiration().is_some() {
+        return Err(Refusal(
+            "invalid: a deletion that expires would let what it deleted come back",
+        ));
+    }
     if event.kind.is_addressable() {
         admit_identifier(event)?;
     }
@@ -63,6 +72,14 @@ pub(crate) fn admit(
         return Err(Refusal(
             "invalid: a wrapped message names its recipient in a p tag",
         ));
+    }
+    if visibility::private_kind(event.kind) {
+        let recipients: BTreeSet<_> = visibility::recipients(event).collect();
+        if recipients.len() > limits.recipients_per_private_event {
+            return Err(Refusal(
+                "invalid: a private message has too many recipients",
+            ));
+        }
     }
     admit_protected(event, sender)?;
     if REPOSTS.contains(&kind) && reposts_protected(event) {
@@ -116,8 +133,13 @@ fn protected(event: &Event) -> bool {
     event.tags.iter().any(|tag| tag.as_slice()[0] == "-")
 }
 
+/// Looks at the tags alone: what is reposted without a signature, or otherwise incomplete, is reposted as well.
 fn reposts_protected(event: &Event) -> bool {
-    Event::from_json(&event.content).is_ok_and(|reposted| protected(&reposted))
+    let reposted: Option<Value> = serde_json::from_str(&event.content).ok();
+    let tags = reposted
+        .as_ref()
+        .and_then(|event| event.get("tags")?.as_array());
+    tags.is_some_and(|tags| tags.iter().any(|tag| tag.get(0) == Some(&Value::from("-"))))
 }
 
 #[cfg(test)]

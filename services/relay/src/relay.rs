@@ -196,19 +196,21 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
         .map_err(|source| StartError::Listen { address, source })
 }
 
-/// Returns the configured addresses, or those that follow from where the relay listens.
+/// Returns the configured addresses, and behind them those that follow from where the relay listens: whoever
+/// reaches it there made its proof for that address.
 fn public_urls(config: &Config, address: SocketAddr) -> Result<Vec<PublicUrl>, ConfigError> {
-    let configured = config.public_urls()?;
-    if !configured.is_empty() {
-        return Ok(configured);
-    }
-    let mut urls = vec![format!("ws://{address}")];
+    let mut urls = config.public_urls()?;
+    let mut local = vec![format!("ws://{address}")];
     if address.ip().is_loopback() {
-        urls.push(format!("ws://localhost:{}", address.port()));
+        local.push(format!("ws://localhost:{}", address.port()));
     }
-    urls.iter()
-        .map(|url| PublicUrl::parse(url).map_err(ConfigError::PublicUrl))
-        .collect()
+    for url in local {
+        let url = PublicUrl::parse(&url).map_err(ConfigError::PublicUrl)?;
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    Ok(urls)
 }
 
 async fn sweep(shared: Arc<Shared>, stop: CancellationToken) {

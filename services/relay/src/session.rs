@@ -8,6 +8,7 @@ mod auth;
 mod negentropy;
 mod publish;
 mod query;
+mod reading;
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -3,7 +3,9 @@
 //! Deliberately does not know who may read what: it answers in pages, and the caller leaves out what a
 //! reader may not see and asks for the next page.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::fs::TryLockError;
 use std::io::ErrorKind;
@@ -16,6 +18,7 @@ use nostr::event::EventId;
 use nostr::filter::Filter;
 use nostr::filter::MatchEventOptions;
 use nostr::types::Timestamp;
+use nostr_database::DatabaseEventStatus;
 use nostr_database::NostrDatabase;
 use nostr_database::SaveEventStatus;
 use nostr_lmdb::NostrLmdb;
@@ -23,13 +26,24 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 /// Reads that run at once; each holds one of the database's reader slots and one blocking thread.
-const CONCURRENT_READS: usize = 32;
+const CONCURRENT_READS: usize = 16;
+/// Readings that have gone past this many events share few slots, so that long ones do not hold up short ones.
+const DEEP_EVENTS: usize = 100_000;
+const CONCURRENT_DEEP_READS: usize = 2;
 const MAX_READERS: u32 = 256;
 /// Marks a folder in which a database was opened, so that a lost one is not taken for a new one.
 const USED: &str = "in-use";
 const USED_TEXT: &str = "This folder holds the events of a flash-relay. Remove this file to let the relay start empty.\n";
 /// What a disk with room takes.
 const PROBE_BYTES: usize = 65_536;
+/// What one page keeps in memory at most, the first event apart; later pages are made smaller.
+const PAGE_BYTES: usize = 1 << 20;
+/// Events that are asked for by their ids at once.
+const PAGE_IDS: usize = 32;
+/// What an event takes in memory beside its texts, roughly.
+const EVENT_BYTES: usize = 256;
+/// What a tag takes in memory beside its texts, roughly.
+const TAG_BYTES: usize = 96;
 /// Pages grow to this size as a reading goes on.
 const FULL_PAGE_EVENTS: usize = 512;
 /// The most events that one page holds in memory at once.
@@ -80,6 +94,7 @@ pub(crate) struct Store {
 struct Inner {
     database: NostrLmdb,
     reads: Semaphore,
+    deep_reads: Semaphore,
     folder: PathBuf,
     map_size: usize,
     /// Held for as long as the database is open; the system frees it when the process dies.
@@ -117,6 +132,7 @@ impl Store {
             inner: Arc::new(Inner {
                 database,
                 reads: Semaphore::new(CONCURRENT_READS),
+                deep_reads: Semaphore::new(CONCURRENT_DEEP_READS),
                 folder: folder.to_owned(),
                 map_size,
                 _lock: lock,
@@ -146,6 +162,17 @@ impl Store {
             .map_err(StoreError::Write)
     }
 
+    /// Tells whether the event `id` is stored, whoever may read it.
+    ///
+    /// Errors: the database could not be read.
+    pub(crate) async fn holds(&self, id: EventId) -> Result<bool, StoreError> {
+        let _permit = self.inner.reads.acquire().await;
+        let status = self.inner.database.check_id(&id).await;
+        status
+            .map(|status| status == DatabaseEventStatus::Saved)
+            .map_err(StoreError::Read)
+    }
+
     /// Counts all stored events, whoever may read them.
     ///
     /// Errors: the database could not be read.
@@ -172,7 +199,19 @@ impl Store {
             .unwrap_or_else(|_| ("write_failed", "the database refused a write".to_owned()))
     }
 
-    async fn query(&self, filter: Filter) -> Result<Vec<Event>, StoreError> {
+    /// Reads the events that match `filter` and are not in `known`, newest first: as many as a page holds.
+    async fn query(
+        &self,
+        filter: Filter,
+        known: &HashSet<EventId>,
+        deep: bool,
+    ) -> Result<Found, StoreError> {
+        // A reader may be shown few of many events: that must not end the reading, only slow it down.
+        let _deep = if deep {
+            Some(self.inner.deep_reads.acquire().await)
+        } else {
+            None
+        };
         let _permit = self.inner.reads.acquire().await;
         let events = self
             .inner
@@ -180,8 +219,48 @@ impl Store {
             .query(filter)
             .await
             .map_err(StoreError::Read)?;
-        Ok(events.into_iter().collect())
+        // Cut before others may read: only what is kept waits for a slow reader.
+        let mut found = Found {
+            looked_at: events.len(),
+            ..Found::default()
+        };
+        let mut bytes = 0;
+        for event in events {
+            if known.contains(&event.id) {
+                continue;
+            }
+            bytes += weight(&event);
+            if bytes > PAGE_BYTES && !found.events.is_empty() {
+                found.cut = true;
+                break;
+            }
+            found.events.push(event);
+        }
+        Ok(found)
     }
+}
+
+/// What one look at the database brought.
+#[derive(Debug, Default)]
+struct Found {
+    events: Vec<Event>,
+    /// How many matched, known ones and those beyond a cut included.
+    looked_at: usize,
+    /// There was more than a page holds.
+    cut: bool,
+}
+
+/// Returns what `event` takes in memory, roughly. Units: bytes.
+fn weight(event: &Event) -> usize {
+    let tags: usize = event
+        .tags
+        .iter()
+        .map(|tag| {
+            let texts = tag.as_slice().iter().map(|text| text.len() + 24);
+            TAG_BYTES + texts.sum::<usize>()
+        })
+        .sum();
+    EVENT_BYTES + event.content.len() + tags
 }
 
 fn lock(folder: &Path) -> Result<File, StoreError> {
@@ -247,6 +326,8 @@ pub(crate) struct Scan {
     /// Events dated exactly `until` that earlier pages held.
     boundary: HashSet<EventId>,
     looked_at: usize,
+    /// The ids asked for, in the order of their events, once that is known.
+    listed: Option<VecDeque<EventId>>,
     done: bool,
 }
 
@@ -267,41 +348,100 @@ impl Scan {
             page_events: page_events.clamp(1, MAX_PAGE_EVENTS),
             boundary: HashSet::new(),
             looked_at: 0,
+            listed: None,
             done: false,
         }
     }
 
-    /// Counts the events that were read from the disk so far.
-    pub(crate) fn looked_at(&self) -> usize {
-        self.looked_at
-    }
-
-    /// Reads the next page; `None` when there is no more. A page may be empty.
+    /// Reads the next page of events that match; `None` when there is no more. A page may be empty.
     ///
     /// Errors: the database could not be read.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Event>>, StoreError> {
+        let mut page = self.read().await?;
+        if let Some(page) = &mut page {
+            page.retain(|event| self.wants(event));
+        }
+        Ok(page)
+    }
+
+    /// Tells whether `event` matches; the database is sometimes asked for more than that.
+    pub(crate) fn wants(&self, event: &Event) -> bool {
+        self.wanted.match_event(event, MatchEventOptions::new())
+    }
+
+    /// Reads the next page with everything that was looked at; `None` when there is no more.
+    ///
+    /// Errors: the database could not be read.
+    pub(crate) async fn read(&mut self) -> Result<Option<Vec<Event>>, StoreError> {
         if self.done {
             return Ok(None);
         }
+        if self.asked.ids.is_some() {
+            return self.read_listed().await.map(Some);
+        }
         let mut asked = self.asked.clone();
         asked.until = self.until;
-        let all_at_once = asked.ids.is_some();
         let limit = self.page_events + self.boundary.len();
-        if !all_at_once {
-            asked.limit = Some(limit);
-        }
-        let found = self.store.query(asked).await?;
-        self.looked_at += found.len().max(1);
-        self.done = all_at_once || found.len() < limit;
-        let mut fresh = found;
-        fresh.retain(|event| !self.boundary.contains(&event.id));
+        asked.limit = Some(limit);
+        let deep = self.looked_at > DEEP_EVENTS;
+        let found = self.store.query(asked, &self.boundary, deep).await?;
+        let fresh = found.events;
+        self.done = found.looked_at < limit && !found.cut;
+        self.looked_at += fresh.len();
         self.advance(&fresh);
-        fresh.retain(|event| self.wanted.match_event(event, MatchEventOptions::new()));
-        // Whoever needs another page probably skips much: read more at a time.
-        self.page_events = self
-            .page_events
-            .max((self.page_events * 2).min(FULL_PAGE_EVENTS));
+        if found.cut {
+            self.page_events = fresh.len();
+        } else {
+            // Whoever needs another page probably skips much: read more at a time.
+            self.page_events = self
+                .page_events
+                .max((self.page_events * 2).min(FULL_PAGE_EVENTS));
+        }
         Ok(Some(fresh))
+    }
+
+    /// Reads the next events of those asked for by id. Their order is found out first, without keeping them.
+    async fn read_listed(&mut self) -> Result<Vec<Event>, StoreError> {
+        let mut listed = match self.listed.take() {
+            Some(listed) => listed,
+            None => self.list().await?,
+        };
+        let next: Vec<EventId> = listed.drain(..listed.len().min(PAGE_IDS)).collect();
+        if next.is_empty() {
+            self.done = true;
+            return Ok(Vec::new());
+        }
+        let mut asked = self.asked.clone();
+        asked.ids = Some(next.iter().copied().collect());
+        let found = self.store.query(asked, &HashSet::new(), false).await?;
+        self.looked_at += found.events.len();
+        if let (true, Some(last)) = (found.cut, found.events.last()) {
+            let left = next.iter().rev().take_while(|id| **id != last.id);
+            left.for_each(|id| listed.push_front(*id));
+        }
+        self.done = listed.is_empty();
+        self.listed = Some(listed);
+        Ok(found.events)
+    }
+
+    async fn list(&self) -> Result<VecDeque<EventId>, StoreError> {
+        let ids: Vec<EventId> = self.asked.ids.iter().flatten().copied().collect();
+        let mut found = Vec::new();
+        for chunk in ids.chunks(PAGE_IDS) {
+            let mut known = HashSet::new();
+            loop {
+                let mut asked = self.asked.clone();
+                asked.ids = Some(chunk.iter().copied().collect());
+                let page = self.store.query(asked, &known, false).await?;
+                found.extend(page.events.iter().map(|e| (Reverse(e.created_at), e.id)));
+                if !page.cut {
+                    break;
+                }
+                known.extend(page.events.iter().map(|event| event.id));
+            }
+        }
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
     /// Moves on to the moment of the oldest event seen; events of that same moment may still follow.

@@ -42,9 +42,9 @@ impl Readers {
         self.0.len()
     }
 
-    /// Returns the smallest proved key, which stands for the connection in per-key limits.
-    pub(crate) fn first(&self) -> Option<&PublicKey> {
-        self.0.first()
+    /// Lists the proved keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.0.iter()
     }
 }
 
@@ -89,6 +89,28 @@ pub(crate) fn asks_only_for_private(filter: &Filter) -> bool {
         .kinds
         .as_ref()
         .is_some_and(|kinds| !kinds.is_empty() && kinds.iter().copied().all(private_kind))
+}
+
+/// Takes out of `filter` what a reader who holds `readers` cannot see, so that reading it costs less.
+///
+/// Every event that matches `filter` and is visible still matches.
+pub(crate) fn narrow(mut filter: Filter, readers: &Readers) -> Filter {
+    let Some(kinds) = &mut filter.kinds else {
+        return filter;
+    };
+    if readers.anonymous() {
+        // An empty list would mean every kind.
+        if kinds.iter().copied().any(|kind| !private_kind(kind)) {
+            kinds.retain(|kind| !private_kind(*kind));
+        }
+        return filter;
+    }
+    let wraps_alone = !kinds.is_empty() && kinds.iter().copied().all(wrap);
+    let by_date = filter.ids.is_none() && filter.authors.is_none();
+    if wraps_alone && by_date && filter.generic_tags.is_empty() {
+        return filter.pubkeys(readers.keys().copied());
+    }
+    filter
 }
 
 /// A deletion request that says in a `k` tag that it names private messages tells of their existence.

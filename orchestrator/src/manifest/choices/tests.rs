@@ -5,6 +5,7 @@ use super::SetError;
 use super::default_text;
 use super::parse;
 use super::set;
+use super::validate_text;
 use super::value;
 use crate::manifest::Catalog;
 use crate::manifest::profile;
@@ -167,4 +168,26 @@ fn values_are_typed_by_their_setting_and_a_refusal_says_the_range() {
             message
         );
     }
+}
+
+#[test]
+fn a_text_is_checked_against_a_profile_and_each_mistake_has_its_line() {
+    for &name in ProfileName::ALL {
+        assert_eq!(validate_text(&default_text(name), name), Ok(()));
+    }
+    let text = "[services.relay.settings]\nnmae = \"x\"\n\n[services.bitcoind]\nenabled = false\n";
+    let said = validate_text(text, ProfileName::Demo)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("node.toml:2:1: "), "{said}");
+    assert!(said.contains("node.toml:4:11: "), "{said}");
+    let said = validate_text(text, ProfileName::Regtest)
+        .unwrap_err()
+        .to_string();
+    assert!(!said.contains("bitcoind"), "{said}");
+    let wrong_type = "[services.relay.settings]\nname = 7\n";
+    let said = validate_text(wrong_type, ProfileName::Demo)
+        .unwrap_err()
+        .to_string();
+    assert!(said.starts_with("node.toml:2:1: "), "{said}");
 }

@@ -65,3 +65,9 @@ fn every_cell_of_the_table_has_its_script() {
         }
     }
 }
+
+#[test]
+fn a_failure_is_counted_in_words_that_fit() {
+    assert_eq!(super::times(1), "once");
+    assert_eq!(super::times(3), "3 times");
+}

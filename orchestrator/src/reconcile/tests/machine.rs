@@ -423,7 +423,7 @@ impl Machine {
 
 /// A reconciler at work.
 pub(super) struct Run {
-    handle: Handle,
+    pub(super) handle: Handle,
     view: watch::Receiver<Arc<View>>,
     token: CancellationToken,
     task: JoinHandle<()>,

@@ -62,9 +62,7 @@ async fn begin(
                 record.spec_hash = hash(&unit, &job);
                 record.program = job.program;
                 record.args = job.args;
-                record.log = inner
-                    .logs_dir(&unit.service)
-                    .join(format!("{}.log", job.name));
+                record.log = inner.job_log(&unit.service, &job.name);
                 record.deadline_seconds = Some(job.timeout_seconds);
                 log::turn_over(&record.log)
                     .map_err(|error| slot.fault("turning over its job's log", error))?;

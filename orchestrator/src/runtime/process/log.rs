@@ -67,23 +67,56 @@ pub(crate) fn turn_over(log: &Path) -> io::Result<()> {
     if length < LARGEST {
         return Ok(());
     }
-    absent_is_fine(std::fs::remove_file(old(log, KEPT)))?;
-    for number in (1..KEPT).rev() {
-        absent_is_fine(std::fs::rename(old(log, number), old(log, number + 1)))?;
-    }
     let fresh = log.with_extension("log.new");
+    let mut current = OpenOptions::new().read(true).write(true).open(log)?;
+    // Old logs are moved only for a copy that is whole: on a full disk none is ever given away for nothing.
+    let copied = copy_to(&fresh, &mut current).and_then(|copy| {
+        shift(log)?;
+        std::fs::rename(&fresh, old(log, 1))?;
+        Ok(copy)
+    });
+    let mut copy = match copied {
+        Ok(copy) => copy,
+        Err(error) => {
+            // Part of a copy helps nobody and holds space that the disk may need.
+            absent_is_fine(std::fs::remove_file(&fresh))?;
+            return Err(error);
+        }
+    };
+    // Whatever arrived while the copy was put in its place is added to it, until nothing is left to add.
+    loop {
+        match io::copy(&mut current, &mut copy) {
+            Ok(0) => return current.set_len(0),
+            Ok(_) => {}
+            Err(error) => {
+                // The whole log is still in its place, and its copy would be there twice after the next attempt.
+                absent_is_fine(std::fs::remove_file(old(log, 1)))?;
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Copies what `current` holds to a new file at `fresh`.
+fn copy_to(fresh: &Path, current: &mut File) -> io::Result<File> {
     let mut copy = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&fresh)?;
-    let mut current = OpenOptions::new().read(true).write(true).open(log)?;
-    io::copy(&mut current, &mut copy)?;
-    std::fs::rename(&fresh, old(log, 1))?;
-    // Whatever arrived while the copy was put in its place is added to it, until nothing is left to add.
-    while io::copy(&mut current, &mut copy)? > 0 {}
-    current.set_len(0)
+        .open(fresh)?;
+    io::copy(current, &mut copy)?;
+    Ok(copy)
+}
+
+/// Makes room for the newest old log: those before the first gap move up by one, and the oldest goes where there is
+/// no gap.
+fn shift(log: &Path) -> io::Result<()> {
+    let gap = (1..=KEPT).find(|number| !old(log, *number).exists());
+    for number in (1..gap.unwrap_or(KEPT)).rev() {
+        std::fs::rename(old(log, number), old(log, number + 1))?;
+    }
+    Ok(())
 }
 
 /// Returns the end of `log` from `from` on, at most `most` bytes of it.

@@ -43,6 +43,7 @@ use crate::clock::Clock;
 use crate::clock::UnixMillis;
 use crate::entropy::Entropy;
 use crate::entropy::random_bytes;
+use crate::id::Name;
 use crate::id::ServiceId;
 use crate::service::spec::StopSpec;
 use crate::task::OnExit;
@@ -141,6 +142,12 @@ impl ProcessRuntime {
     pub fn files_dir(&self, service: &ServiceId) -> PathBuf {
         self.inner.files_dir(service)
     }
+
+    /// Returns where lies what the programs of the init job `job` printed.
+    #[must_use]
+    pub fn job_log(&self, service: &ServiceId, job: &Name) -> PathBuf {
+        self.inner.job_log(service, job)
+    }
 }
 
 impl Inner {
@@ -157,6 +164,10 @@ impl Inner {
 
     fn logs_dir(&self, service: &ServiceId) -> PathBuf {
         self.config.logs_dir.join(service.as_str())
+    }
+
+    fn job_log(&self, service: &ServiceId, job: &Name) -> PathBuf {
+        self.logs_dir(service).join(format!("{job}.log"))
     }
 
     fn uid_problem(&self) -> Option<String> {
@@ -265,6 +276,14 @@ impl Inner {
             signal: None,
             at,
         }
+    }
+
+    /// Forgets the ends of starts that are no longer recorded: others took their place, or they were cleaned away.
+    fn forget_all_but(&self, recorded: &HashSet<String>) {
+        self.noticed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|nonce, _| recorded.contains(nonce));
     }
 
     fn instance(&self, service: ServiceId, seen: &Observation) -> Option<Instance> {
@@ -389,6 +408,9 @@ impl Runtime for ProcessRuntime {
         let inner = Arc::clone(&self.inner);
         let seen = blocking(move || inner.list()).await?;
         let mut instances = BTreeMap::new();
+        let children = seen.iter().filter_map(|(_, seen)| seen.as_ref().ok());
+        let recorded = children.filter_map(|seen| Some(seen.child.as_ref()?.nonce.clone()));
+        self.inner.forget_all_but(&recorded.collect());
         for (service, seen) in seen {
             let slot = self.inner.slot(&service);
             match seen {
@@ -484,3 +506,6 @@ fn own_folder(dir: &Path) -> io::Result<bool> {
     let found = std::fs::symlink_metadata(dir)?;
     Ok(found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
 }
+
+#[cfg(test)]
+mod tests;

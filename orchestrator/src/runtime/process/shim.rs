@@ -198,6 +198,7 @@ fn wait_for_end(unit: &UnitRecord, opened: &OwnedFd, main: Option<(u32, Pid)>) -
     let deadline = unit
         .deadline_seconds
         .map(|seconds| Duration::from_secs(u64::from(seconds)));
+    let mut turning_fails = false;
     loop {
         let left = deadline.map(|deadline| deadline.saturating_sub(clock.monotonic()));
         if ended_within(opened, left.map_or(ROUND, |left| left.min(ROUND)))? {
@@ -208,10 +209,21 @@ fn wait_for_end(unit: &UnitRecord, opened: &OwnedFd, main: Option<(u32, Pid)>) -
         }
         if deadline.is_some_and(|deadline| clock.monotonic() >= deadline) {
             end_job(opened, main)?;
-        } else if deadline.is_none()
-            && let Err(error) = log::turn_over(&unit.log)
-        {
-            say(&format!("the log could not be turned over: {error}"));
+        } else if deadline.is_none() {
+            turn_over(unit, &mut turning_fails);
+        }
+    }
+}
+
+/// Turns the log over where it is due. A failure is said once, until it has worked again: what is said stands in the
+/// same log.
+fn turn_over(unit: &UnitRecord, fails: &mut bool) {
+    match log::turn_over(&unit.log) {
+        Ok(()) => *fails = false,
+        Err(error) => {
+            if !std::mem::replace(fails, true) {
+                say(&format!("the log could not be turned over: {error}"));
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 
@@ -219,6 +220,54 @@ fn two_data_folders_never_get_the_same_port() {
     let _listener = TcpListener::bind((LOOPBACK, number)).unwrap();
     let second = assign(&wish, &PortTable::default(), true, &bindable).unwrap();
     assert_ne!(second.get(&id("relay"), &name("http")), Some(number));
+}
+
+fn port_of(listener: &TcpListener) -> u16 {
+    listener.local_addr().unwrap().port()
+}
+
+fn any() -> TcpListener {
+    TcpListener::bind((LOOPBACK, 0)).unwrap()
+}
+
+#[test]
+fn whoever_listens_holds_the_port_on_this_address_or_on_all() {
+    let listener = any();
+    let address = listener.local_addr().unwrap();
+    assert!(!bindable(address));
+    drop(listener);
+    assert!(bindable(address));
+    let everywhere = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    assert!(!bindable(SocketAddr::new(LOOPBACK, port_of(&everywhere))));
+}
+
+/// What a probe that listened would break: the service's own start, and its connections.
+#[tokio::test]
+async fn a_service_binds_listens_and_answers_while_its_port_is_looked_at() {
+    let address = any().local_addr().unwrap();
+    let held = super::probe(address).unwrap();
+    let listener = TcpListener::bind(address).unwrap();
+    let caller = std::net::TcpStream::connect(address).unwrap();
+    let (accepted, from) = listener.accept().unwrap();
+    assert_eq!(from, caller.local_addr().unwrap());
+    assert!(super::probe(address).is_err());
+    drop((held, listener, caller, accepted));
+
+    let address = any().local_addr().unwrap();
+    let held = super::probe(address).unwrap();
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    assert!(!bindable(address));
+    drop((held, listener));
+}
+
+#[test]
+fn a_service_between_bind_and_listen_is_not_kept_from_listening() {
+    let address = any().local_addr().unwrap();
+    let service = super::probe(address).unwrap();
+    let held = super::probe(address).unwrap();
+    rustix::net::listen(&service, 16).unwrap();
+    drop(held);
+    assert!(!bindable(address));
 }
 
 proptest! {

@@ -14,7 +14,9 @@ use super::ProgramRunner;
 use super::Programs;
 use super::Verdict;
 use super::VersionCache;
+use super::again;
 use super::find;
+use super::known;
 use crate::manifest::Catalog;
 use crate::runtime::process::version::ProcessRunner;
 use crate::service::resolve::fixture::CHAIN;
@@ -224,4 +226,34 @@ fn a_real_program_is_really_asked() {
     };
     assert_eq!(verdict("version v31.1.0"), Verdict::Ready);
     assert!(matches!(verdict("version v30.0.0"), Verdict::Unsafe { .. }));
+}
+
+#[test]
+fn a_program_that_was_replaced_is_asked_again_and_one_that_went_is_missed() {
+    let folder = TempDir::new().unwrap();
+    let program = install(folder.path(), "chaind", 0o755);
+    let mut cache = VersionCache::default();
+    let (programs, _) = search(&[folder.path()], "chaind version v31.1.0", &mut cache);
+    let catalog = catalog();
+    let chain = catalog.get(&manifest_id("chain")).unwrap();
+    let never = Answering(|_: &Path, _: &[String]| panic!("it is the one that was asked"));
+    assert_eq!(known(chain, &programs, &cache), Some(Verdict::Ready));
+    assert_eq!(again(chain, &programs, &never, &mut cache), Verdict::Ready);
+
+    // As package managers do it: another file under the same name, here even of the same length and time.
+    let old = fs::metadata(&program).unwrap();
+    let other = install(folder.path(), "chaind.new", 0o755);
+    let file = fs::File::options().write(true).open(&other).unwrap();
+    file.set_modified(old.modified().unwrap()).unwrap();
+    fs::rename(&other, &program).unwrap();
+    assert_eq!(known(chain, &programs, &cache), None);
+    let unsafe_one = Answering(|_: &Path, _: &[String]| Ok("chaind version v30.0.0".to_owned()));
+    let verdict = again(chain, &programs, &unsafe_one, &mut cache);
+    assert!(matches!(verdict, Verdict::Unsafe { .. }), "{verdict:?}");
+    assert_eq!(known(chain, &programs, &cache), Some(verdict));
+
+    fs::remove_file(&program).unwrap();
+    let gone = known(chain, &programs, &cache).unwrap();
+    assert!(matches!(gone, Verdict::NotInstalled { .. }), "{gone:?}");
+    assert_eq!(again(chain, &programs, &never, &mut cache), gone);
 }

@@ -15,6 +15,12 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// It is a file.
+    #[error("{path} is not a folder")]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something else lies there.
     #[error("{path} holds something that is not a node's ({name})")]
     NotEmpty {
@@ -76,7 +82,7 @@ pub enum FolderError {
         known: u32,
     },
     /// The folder was made with another profile.
-    #[error("the data folder was made for the profile {found:?}, not {asked:?}")]
+    #[error("the data folder was made for the profile {found}, not {asked}")]
     OtherProfile {
         /// Its profile.
         found: ProfileName,
@@ -84,7 +90,7 @@ pub enum FolderError {
         asked: ProfileName,
     },
     /// The folder was made with another runtime.
-    #[error("the data folder was made for the runtime {found:?}, not {asked:?}")]
+    #[error("the data folder was made for the runtime {}, not {}", word(*found), word(*asked))]
     OtherRuntime {
         /// Its runtime.
         found: RuntimeKind,
@@ -120,12 +126,22 @@ fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
+/// Returns a runtime's name as it is typed.
+fn word(runtime: RuntimeKind) -> &'static str {
+    match runtime {
+        RuntimeKind::Process => "process",
+        RuntimeKind::Docker => "docker",
+        RuntimeKind::Fake => "fake",
+    }
+}
+
 impl FolderError {
     /// Returns the machine code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotANode { .. } => "folder_not_a_node",
+            Self::NotAFolder { .. } => "not_a_folder",
             Self::NotEmpty { .. } => "folder_not_empty",
             Self::NotOurs { .. } => "folder_not_ours",
             Self::AlreadyRunning { .. } => "already_running",
@@ -150,6 +166,7 @@ impl FolderError {
             Self::NotANode { .. } => {
                 "start a node there with `flash-node up`, or name its folder with --data"
             }
+            Self::NotAFolder { .. } => "name a folder with --data DIR",
             Self::NotEmpty { .. } => "choose an empty folder",
             Self::NotOurs { .. } => "run flash-node as that user, or choose another folder",
             Self::AlreadyRunning { .. } => {

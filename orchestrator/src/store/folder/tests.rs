@@ -71,7 +71,7 @@ fn a_folder_that_others_may_write_is_closed_to_them() {
 #[test]
 fn a_folder_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: giving a folder away needs root");
+        println!("SKIPPED: giving a folder away needs root");
         return;
     }
     let (_temporary, path, _) = made();
@@ -98,6 +98,38 @@ fn a_second_orchestrator_is_told_who_runs_already() {
     assert_eq!(error.code(), "already_running");
     drop(first);
     DataFolder::open(&path).unwrap();
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the lock is left behind with a child, as a killed orchestrator leaves it"
+)]
+fn a_lock_that_a_dead_orchestrator_left_with_a_child_is_waited_for_and_no_longer() {
+    let (_temporary, path, _) = made();
+    let mut ended = Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let left = |seconds: &str| {
+        let mut file = lock(&path).unwrap();
+        file.set_len(0).unwrap();
+        file.rewind().unwrap();
+        writeln!(file, "{}", ended.id()).unwrap();
+        let mut sleep = Command::new("sleep");
+        sleep.arg(seconds).stdin(file).spawn().unwrap()
+    };
+    let mut child = left("0.5");
+    drop(DataFolder::open(&path).unwrap());
+    child.wait().unwrap();
+    let mut child = left("60");
+    assert_eq!(refusal(&path).code(), "already_running");
+    child.kill().unwrap();
+    // Nobody has looked at the end of this one, so that its number is still there.
+    let mut zombie = Command::new("true").spawn().unwrap();
+    while lives(zombie.id()) {
+        std::thread::yield_now();
+    }
+    child.wait().unwrap();
+    zombie.wait().unwrap();
 }
 
 #[test]
@@ -288,4 +320,23 @@ fn free_space_is_what_the_file_system_says() {
         free_space(Path::new("/no/such/folder")).unwrap_err().code(),
         "store_missing"
     );
+}
+
+#[test]
+fn a_file_is_no_folder_and_names_are_written_as_they_are_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = DataFolder::open(&file).unwrap_err();
+    assert!(matches!(error, FolderError::NotAFolder { .. }), "{error}");
+    let other = FolderError::OtherProfile {
+        found: ProfileName::Demo,
+        asked: ProfileName::Signet,
+    };
+    assert!(other.to_string().contains("profile demo, not signet"));
+    let other = FolderError::OtherRuntime {
+        found: RuntimeKind::Process,
+        asked: RuntimeKind::Docker,
+    };
+    assert!(other.to_string().contains("runtime process, not docker"));
 }

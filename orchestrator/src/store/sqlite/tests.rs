@@ -325,7 +325,7 @@ fn a_full_disk_refuses_the_change_and_keeps_everything_acknowledged() {
     let tiny = match Tiny::mount(folder.path().join("tiny")) {
         Ok(tiny) => tiny,
         Err(reason) => {
-            println!("skipped: no file system of 2 MiB ({reason})");
+            println!("SKIPPED: no file system of 2 MiB ({reason})");
             return;
         }
     };

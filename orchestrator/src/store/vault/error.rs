@@ -76,6 +76,11 @@ pub enum VaultError {
     /// The profile does not allow the vault to open itself.
     #[error("the vault does not open itself under this profile")]
     NotItself,
+    /// The vault opens itself, so that closing it would protect nothing.
+    #[error(
+        "the vault opens itself as long as no passphrase is set: sealing it would protect nothing"
+    )]
+    OpensItself,
     /// Too many wrong passphrases.
     #[error("{failed} wrong passphrases in a row; the next may be tried in {} s", wait.as_secs().max(1))]
     TooSoon {
@@ -100,6 +105,21 @@ pub enum VaultError {
         "a key file may not lie in the data folder: whoever takes the folder would take the key with it"
     )]
     KeyFileInside,
+    /// Something lies where a key file should be written.
+    #[error("{path} is there already, and a key file is never written over anything")]
+    KeyFileExists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder of a key file cannot be used.
+    #[error("the folder {folder} cannot take a key file")]
+    KeyFileFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A secret was made once and is not in the vault. Nothing is made in its place.
     #[error("the secret {0} was made once and is missing from the vault")]
     Missing(SecretKey),
@@ -129,10 +149,13 @@ impl VaultError {
             Self::NotAKeyFile { .. } => "not_a_key_file",
             Self::NoSlot { .. } => "no_slot",
             Self::NotItself => "vault_not_itself",
+            Self::OpensItself => "vault_opens_itself",
             Self::TooSoon { .. } => "too_soon",
             Self::UnlockNeeded => "unlock_needed",
             Self::PassphraseTooShort { .. } => "passphrase_too_short",
             Self::KeyFileInside => "key_file_inside",
+            Self::KeyFileExists { .. } => "key_file_exists",
+            Self::KeyFileFolder { .. } => "key_file_folder",
             Self::Missing(_) => "secret_missing",
         }
     }
@@ -157,10 +180,17 @@ impl VaultError {
             Self::NotAKeyFile { .. } => "choose the file that `flash-node` wrote",
             Self::NoSlot { .. } => "use another way to open the vault",
             Self::NotItself => "open it: `flash-node unlock`",
+            Self::OpensItself => "set a passphrase first: `flash-node passphrase change`",
             Self::TooSoon { .. } => "wait, or use the recovery key or a key file: they never wait",
-            Self::UnlockNeeded => "give one of them along",
+            Self::UnlockNeeded => {
+                "`flash-node passphrase change` asks for the old one; --recovery-key or --key-file PATH stand for it"
+            }
             Self::PassphraseTooShort { .. } => "choose several words",
             Self::KeyFileInside => "choose a path on a stick that can be taken away",
+            Self::KeyFileExists { .. } => "choose a path where nothing lies yet",
+            Self::KeyFileFolder { .. } => {
+                "choose a path in a folder that exists, such as a mounted stick"
+            }
             Self::Missing(_) => {
                 "put vault.db back from a backup that is new enough; a new value would lock the service out of its own data"
             }

@@ -275,7 +275,8 @@ impl Vault {
 
     /// Writes a key file as a further way to open the vault, which must be open.
     ///
-    /// Errors: [`StoreError::Exists`], [`VaultError::KeyFileInside`], [`VaultError::Sealed`].
+    /// Errors: [`VaultError::KeyFileExists`], [`VaultError::KeyFileFolder`], [`VaultError::KeyFileInside`],
+    /// [`VaultError::Sealed`].
     pub fn add_key_file(&self, path: &Path) -> Result<(), VaultError> {
         let _one_at_a_time = self.attempts();
         let config = &self.shared.config;

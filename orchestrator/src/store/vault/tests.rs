@@ -216,10 +216,12 @@ fn a_damaged_key_file_is_not_taken_for_a_wrong_one() {
     let cut = Unlock::KeyFile(text(&whole[..whole.len() - 10]));
     assert_eq!(vault.unlock(&cut).unwrap_err().code(), "not_a_key_file");
     let error = vault.add_key_file(&path).unwrap_err();
-    assert!(
-        matches!(error, VaultError::Store(StoreError::Exists { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, VaultError::KeyFileExists { .. }), "{error}");
+    let error = vault
+        .add_key_file(Path::new("/nonexistent/folder/k"))
+        .unwrap_err();
+    assert!(matches!(error, VaultError::KeyFileFolder { .. }), "{error}");
+    assert!(error.hint().contains("a folder that exists"));
     let error = vault.add_key_file(&folder.path().join("k")).unwrap_err();
     assert!(matches!(error, VaultError::KeyFileInside), "{error}");
     vault.seal();

@@ -130,20 +130,24 @@ pub(super) fn finish_change(config: &VaultConfig, slots: &Slots) {
 
 pub(super) fn refuse_inside(path: &Path, dir: &Path) -> Result<(), VaultError> {
     if path.symlink_metadata().is_ok() {
-        return Err(StoreError::Exists {
+        return Err(VaultError::KeyFileExists {
             path: path.to_owned(),
-        }
-        .into());
+        });
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let canonical = |path: &Path| {
-        path.canonicalize()
-            .map_err(|source| StoreError::io(path, "finding", source))
-    };
-    if canonical(folder)?.starts_with(canonical(dir)?) {
+    let folder = folder
+        .canonicalize()
+        .map_err(|source| VaultError::KeyFileFolder {
+            folder: folder.to_owned(),
+            source,
+        })?;
+    let dir = dir
+        .canonicalize()
+        .map_err(|source| StoreError::io(dir, "finding", source))?;
+    if folder.starts_with(dir) {
         return Err(VaultError::KeyFileInside);
     }
     Ok(())

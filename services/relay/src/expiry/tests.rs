@@ -33,3 +33,14 @@ async fn what_was_stored_before_the_start_is_found_and_removed_when_it_is_due() 
     assert_eq!(purge(1000).await.expect("a write"), 1);
     assert_eq!(store.total().await.expect("a reading"), 1);
 }
+
+#[tokio::test]
+async fn a_deletion_is_not_removed() {
+    let deletion = EventBuilder::new(Kind::EventDeletion, "")
+        .tags([Tag::expiration(Timestamp::from_secs(100))])
+        .finalize(&Keys::generate())
+        .expect("a signature");
+    let expiry = Expiry::default();
+    expiry.note(&deletion);
+    assert!(expiry.lock().is_empty());
+}

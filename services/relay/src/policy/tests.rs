@@ -92,3 +92,41 @@ fn a_protected_event_needs_its_author() {
     assert!(verdict(&event, &sender(&other)).is_err_and(|r| r.0.starts_with("restricted: ")));
     assert_eq!(verdict(&event, &sender(&author)), Ok(()));
 }
+
+#[test]
+fn a_deletion_does_not_expire() {
+    let keys = Keys::generate();
+    let later = (NOW + 1000).to_string();
+    refused(
+        &make(
+            &keys,
+            5,
+            &[&["e", &"0".repeat(64)], &["expiration", &later]],
+            NOW,
+        ),
+        "invalid: a deletion that expires",
+    );
+}
+
+#[test]
+fn a_protected_event_is_not_reposted_in_parts_either() {
+    let keys = Keys::generate();
+    let mut reposted = serde_json::to_value(make(&keys, 1, &[&["-"]], NOW)).expect("JSON");
+    for key in ["sig", "id", "pubkey", "created_at"] {
+        reposted.as_object_mut().expect("an object").remove(key);
+        for kind in [6, 16] {
+            let repost = EventBuilder::new(Kind::from_u16(kind), reposted.to_string())
+                .custom_created_at(Timestamp::from_secs(NOW))
+                .finalize(&keys)
+                .expect("a signature");
+            refused(&repost, "blocked: the author of the reposted event");
+        }
+    }
+    for content in ["", "hello", "[]", r#"{"tags":[["t","-"],[],"-"]}"#] {
+        let repost = EventBuilder::new(Kind::from_u16(6), content)
+            .custom_created_at(Timestamp::from_secs(NOW))
+            .finalize(&keys)
+            .expect("a signature");
+        assert_eq!(verdict(&repost, &Readers::default()), Ok(()), "{content}");
+    }
+}

@@ -18,7 +18,7 @@ use crate::writer::Job;
 
 /// What to do with an event that was admitted.
 enum Admitted {
-    Save { checked: u64 },
+    Save { checked: u64, charged: bool },
     PassOn,
 }
 
@@ -52,7 +52,7 @@ impl Session {
                     .outbound
                     .push(message::ok(&id, passed, text));
             }
-            Ok(Admitted::Save { checked }) => self.save(event, checked).await,
+            Ok(Admitted::Save { checked, charged }) => self.save(event, checked, charged).await,
         }
     }
 
@@ -69,29 +69,52 @@ impl Session {
         if !event.verify_signature() {
             return Err(Refusal("invalid: the signature is wrong"));
         }
-        if !shared.rates.event_by(&event.pubkey) {
-            return Err(Refusal("rate-limited: too many events by this key"));
-        }
-        if visibility::private_kind(event.kind)
-            && !visibility::recipients(event).all(|key| shared.rates.event_to(&key))
-        {
-            return Err(Refusal("rate-limited: too many messages to this recipient"));
-        }
         if event.kind.is_ephemeral() {
+            // Anybody can send it again, and nobody knows that it is not new: that must not silence its author.
+            if !shared.rates.passing_event(event.pubkey, self.address) {
+                return Err(TOO_MANY_BY_KEY);
+            }
+            self.charge_recipients(event)?;
             return Ok(Admitted::PassOn);
         }
         // The generation is read first: a deletion that comes in between makes the writer look again.
         let checked = shared.tombstones.generation();
         match shared.tombstones.names(event, &shared.store).await {
-            Ok(false) => Ok(Admitted::Save { checked }),
-            Ok(true) => Err(DELETED),
-            Err(_) => Err(Refusal("error: the relay cannot read its database")),
+            Ok(false) => {}
+            Ok(true) => return Err(DELETED),
+            Err(_) => return Err(UNREADABLE),
         }
+        // What is stored already is sent again by whoever likes, and costs its author nothing.
+        let charged = !shared.store.holds(event.id).await.map_err(|_| UNREADABLE)?;
+        if charged && !shared.rates.event_by(&event.pubkey) {
+            return Err(TOO_MANY_BY_KEY);
+        }
+        if let Err(refusal) = self.charge_recipients(event) {
+            if charged {
+                shared.rates.event_not_stored(&event.pubkey);
+            }
+            return Err(refusal);
+        }
+        Ok(Admitted::Save { checked, charged })
+    }
+
+    /// Counts a private message for its recipients, once each and only when none of them has had too many.
+    fn charge_recipients(&self, event: &Event) -> Result<(), Refusal> {
+        if !visibility::private_kind(event.kind) {
+            return Ok(());
+        }
+        let recipients = visibility::recipients(event).collect();
+        if !self.shared.rates.event_to(&recipients, self.address) {
+            return Err(Refusal(
+                "rate-limited: too many messages to this recipient from your address",
+            ));
+        }
+        Ok(())
     }
 
     /// Queues an event for the disk; waits while too many of this client's events or of all events wait.
-    async fn save(&self, event: Arc<Event>, checked: u64) {
-        let id = event.id;
+    async fn save(&self, event: Arc<Event>, checked: u64, charged: bool) {
+        let (id, author) = (event.id, event.pubkey);
         let private = visibility::private(&event);
         let permit = Arc::clone(&self.unsaved)
             .acquire_owned()
@@ -101,6 +124,9 @@ impl Session {
         let shared = Arc::clone(&self.shared);
         let done = Box::new(move |fate: Fate| {
             count(&shared.metrics, fate);
+            if charged && fate != Fate::Saved {
+                shared.rates.event_not_stored(&author);
+            }
             let (accepted, text) = answer(fate, private);
             connection.outbound.push(message::ok(&id, accepted, text));
             drop(permit);
@@ -120,6 +146,8 @@ impl Session {
     }
 }
 
+const TOO_MANY_BY_KEY: Refusal = Refusal("rate-limited: too many events by this key");
+const UNREADABLE: Refusal = Refusal("error: the relay cannot read its database");
 const DELETED: Refusal = Refusal("blocked: its author has deleted this event");
 
 /// Words a fate; whether a private event was there before is nobody's business.

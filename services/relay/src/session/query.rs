@@ -5,27 +5,26 @@
 
 use std::collections::HashSet;
 
-use nostr::event::Event;
 use nostr::event::EventId;
 use nostr::filter::Filter;
 use nostr::types::Timestamp;
 
 use super::Session;
+use super::reading::Reading;
+use super::reading::View;
 use crate::limits::Limits;
 use crate::message;
 use crate::message::Name;
 use crate::outbound::Gone;
 use crate::visibility;
-use crate::visibility::Readers;
 
 /// Events of the first page of an answer, at most; later pages grow.
-const FIRST_PAGE_EVENTS: usize = 100;
+const FIRST_PAGE_EVENTS: usize = 32;
 /// Events of the first page where only ids are kept.
 const COUNT_PAGE_EVENTS: usize = 256;
 
 const AUTH_REQUIRED: &str = "auth-required: private messages are served to those who may read them";
 const RATE_LIMITED: &str = "rate-limited: too many queries";
-const UNREADABLE: &str = "error: the relay cannot read its database";
 
 /// Why an answer came to an early end.
 enum Cut {
@@ -46,9 +45,11 @@ impl Session {
                 return Ok(());
             }
         };
-        let limit = self.shared.limits.subscriptions_per_connection;
-        if !self.connection.open(&name, filters.clone(), limit) {
-            self.refuse_query(&name, "blocked: too many open subscriptions");
+        if let Err(text) = self
+            .connection
+            .open(&name, filters.clone(), &self.shared.limits)
+        {
+            self.refuse_query(&name, text);
             return Ok(());
         }
         let mut sent = HashSet::new();
@@ -74,24 +75,15 @@ impl Session {
         sent: &mut HashSet<EventId>,
     ) -> Result<(), Cut> {
         let max = self.shared.limits.max_limit;
-        let mut wanted = filter.limit.unwrap_or(max).min(max);
+        let wanted = filter.limit.unwrap_or(max).min(max);
         let (view, name_json) = (self.view(), name.json());
-        let mut scan = self
-            .shared
-            .store
-            .scan(filter, wanted.clamp(1, FIRST_PAGE_EVENTS));
-        while wanted > 0 {
-            if scan.looked_at() >= self.shared.limits.scan_events {
-                return Err(Cut::Refused(
-                    "blocked: the query looks at too many events; narrow it",
-                ));
-            }
-            let page = scan.next().await.map_err(|_| Cut::Refused(UNREADABLE))?;
-            let Some(page) = page else { return Ok(()) };
-            let visible = page.iter().filter(|event| view.shows(event)).take(wanted);
+        let mut budget = self.shared.limits.scan_events;
+        let page_events = wanted.clamp(1, FIRST_PAGE_EVENTS);
+        let store = &self.shared.store;
+        let mut reading = Reading::new(store, filter, &view, wanted, page_events, &mut budget);
+        while let Some(page) = reading.next().await.map_err(Cut::Refused)? {
             let mut frames = Vec::new();
-            for event in visible {
-                wanted -= 1;
+            for event in page {
                 if sent.insert(event.id) {
                     frames.push(message::event(&name_json, &event.as_json()));
                 }
@@ -123,30 +115,22 @@ impl Session {
 
     /// Reads which events this reader may see; a filter's own limit counts, unlike the relay's.
     ///
-    /// Errors: the text of the refusal when more than `budget` events would be looked at.
+    /// Errors: the text of the refusal when more than `budget` visible events would be looked at.
     pub(super) async fn collect(
         &self,
         filters: Vec<Filter>,
-        budget: usize,
+        mut budget: usize,
     ) -> Result<HashSet<(EventId, Timestamp)>, &'static str> {
         let view = self.view();
-        let (mut found, mut looked_at) = (HashSet::new(), 0);
+        let mut found = HashSet::new();
         for filter in filters {
-            let mut wanted = filter.limit.unwrap_or(usize::MAX);
-            let mut scan = self.shared.store.scan(filter, COUNT_PAGE_EVENTS);
-            while wanted > 0 {
-                let Some(page) = scan.next().await.map_err(|_| UNREADABLE)? else {
-                    break;
-                };
-                if looked_at + scan.looked_at() > budget {
-                    return Err("blocked: the query looks at too many events; narrow it");
-                }
-                for event in page.iter().filter(|event| view.shows(event)).take(wanted) {
-                    wanted -= 1;
-                    found.insert((event.id, event.created_at));
-                }
+            let wanted = filter.limit.unwrap_or(usize::MAX);
+            let store = &self.shared.store;
+            let mut reading =
+                Reading::new(store, filter, &view, wanted, COUNT_PAGE_EVENTS, &mut budget);
+            while let Some(page) = reading.next().await? {
+                found.extend(page.iter().map(|event| (event.id, event.created_at)));
             }
-            looked_at += scan.looked_at();
         }
         Ok(found)
     }
@@ -156,7 +140,7 @@ impl Session {
     /// Errors: the text of the refusal.
     pub(super) fn prepare(&self, filters: Vec<Filter>) -> Result<Vec<Filter>, &'static str> {
         let readers = self.connection.readers();
-        if !self.shared.rates.request(self.address, readers.first()) {
+        if !self.shared.rates.request(self.address, readers.keys()) {
             return Err(RATE_LIMITED);
         }
         if filters.len() > self.shared.limits.filters_per_request {
@@ -185,18 +169,6 @@ impl Session {
     }
 }
 
-/// What one reader may see at one moment.
-struct View {
-    readers: Readers,
-    now: Timestamp,
-}
-
-impl View {
-    fn shows(&self, event: &Event) -> bool {
-        !event.is_expired_at(self.now) && visibility::visible(event, &self.readers)
-    }
-}
-
 /// Refuses filters that cost more index look-ups than one client may have.
 fn check_size(filter: &Filter, limits: &Limits) -> Result<(), &'static str> {
     if filter.search.is_some() {
@@ -210,6 +182,10 @@ fn check_size(filter: &Filter, limits: &Limits) -> Result<(), &'static str> {
         .values()
         .map(|values| values.len())
         .sum();
+    let mut texts = filter.generic_tags.values().flatten();
+    if texts.any(|text| text.len() > limits.filter_value_bytes) {
+        return Err("blocked: the filter has too long a value");
+    }
     if ids + authors + kinds + values > limits.filter_values {
         return Err("blocked: the filter has too many values");
     }

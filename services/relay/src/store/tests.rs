@@ -114,3 +114,31 @@ async fn a_damaged_database_is_refused() {
     let opened = Store::open(folder.path(), MAP_BYTES).await;
     assert!(matches!(opened, Err(StoreError::Open { .. })), "{opened:?}");
 }
+
+#[tokio::test]
+async fn pages_are_bounded_in_bytes_and_hold_every_event_once_and_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), MAP_BYTES)
+        .await
+        .expect("a database");
+    let keys = Keys::generate();
+    let mut events: Vec<Event> = (0..60)
+        .map(|number| {
+            EventBuilder::new(Kind::TextNote, number.to_string().repeat(60_000))
+                .custom_created_at(Timestamp::from_secs(1000 + number / 20))
+                .finalize(&keys)
+                .expect("a signature")
+        })
+        .collect();
+    futures_util::future::join_all(events.iter().map(|event| store.save(event))).await;
+    events.sort();
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    for filter in [Filter::new(), Filter::new().ids(ids.clone())] {
+        let mut scan = store.scan(filter.clone(), 500);
+        while let Some(page) = scan.next().await.expect("a page") {
+            let bytes: usize = page.iter().map(|event| event.content.len()).sum();
+            assert!(bytes <= PAGE_BYTES, "{bytes}");
+        }
+        assert_eq!(read_all(&store, filter, 500).await, ids);
+    }
+}

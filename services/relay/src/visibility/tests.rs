@@ -97,3 +97,36 @@ proptest! {
         prop_assert!(private(&event) || visible(&event, &Readers::default()));
     }
 }
+
+#[test]
+fn a_narrowed_filter_still_matches_all_that_is_visible() {
+    let (reader, other) = (Keys::generate(), Keys::generate());
+    let key = reader.public_key().to_hex();
+    let events = [1, 4, 1059, 1060].map(|kind| event(&other, kind, &[p(&key)]));
+    let anonymous = Readers::default();
+    let known = readers(&[&reader]);
+    for json in [
+        r#"{}"#,
+        r#"{"kinds":[1059]}"#,
+        r#"{"kinds":[1,1059]}"#,
+        r#"{"kinds":[1059,1060]}"#,
+        r#"{"kinds":[4,1059]}"#,
+        r##"{"kinds":[1059],"#t":["x"]}"##,
+    ] {
+        let filter = Filter::from_json(json).expect("a filter");
+        for readers in [&anonymous, &known] {
+            let narrowed = narrow(filter.clone(), readers);
+            for event in events.iter().filter(|event| visible(event, readers)) {
+                let options = nostr::filter::MatchEventOptions::new();
+                assert_eq!(
+                    narrowed.match_event(event, options),
+                    filter.match_event(event, options),
+                    "{json}"
+                );
+            }
+        }
+    }
+    let mixed = Filter::from_json(r#"{"kinds":[1,4,1059]}"#).expect("a filter");
+    let public = Filter::from_json(r#"{"kinds":[1]}"#).expect("a filter");
+    assert_eq!(narrow(mixed, &anonymous), public);
+}

@@ -137,7 +137,7 @@ async fn a_trailing_slash_and_a_configured_name_are_the_same_relay() {
     let mut client = Client::connect(&relay.url).await;
     let made = proof(
         &keys,
-        &relay.url,
+        "wss://another.example.com",
         &client.challenge.clone(),
         Timestamp::now(),
     );
@@ -147,6 +147,34 @@ async fn a_trailing_slash_and_a_configured_name_are_the_same_relay() {
         "invalid: the AUTH event was made for another relay",
     )
     .await;
+}
+
+#[tokio::test]
+async fn the_address_it_listens_on_counts_beside_the_configured_ones_and_is_not_shown() {
+    let relay = start("public_urls = [\"wss://relay.example.com\"]").await;
+    let port = relay.relay.address().port();
+    for url in [
+        format!("ws://127.0.0.1:{port}"),
+        format!("ws://localhost:{port}"),
+    ] {
+        let mut client = Client::connect(&relay.url).await;
+        let made = proof(
+            &Keys::generate(),
+            &url,
+            &client.challenge.clone(),
+            Timestamp::now(),
+        );
+        assert_eq!(
+            client.authenticate_with(&made).await,
+            (true, String::new()),
+            "{url}"
+        );
+    }
+    let page = crate::basics::get(&relay, "/", "text/html").await;
+    assert!(
+        page.contains("wss://relay.example.com") && !page.contains("ws://127"),
+        "{page}"
+    );
 }
 
 #[tokio::test]

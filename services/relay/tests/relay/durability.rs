@@ -95,6 +95,60 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
     );
 }
 
+/// A kill leaves what the system has taken over; a power cut leaves only what was synced. So count the syncs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test looks at the real program"
+)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_ok_comes_after_a_sync() {
+    const EVENTS: usize = 10;
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Program::start(folder.path(), "");
+    let mut client = Client::connect(&program.url).await;
+    let trace = folder.path().join("trace");
+    let watching = std::process::Command::new("strace")
+        .args(["-f", "-e", "trace=fsync,fdatasync,msync", "-o"])
+        .arg(&trace)
+        .args(["-p", &program.id().to_string()])
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut watcher) = watching else {
+        println!("SKIPPED: strace");
+        return;
+    };
+    let mut said = std::io::BufReader::new(watcher.stderr.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
+    if !line.contains("attached") {
+        let _ = watcher.wait();
+        println!("SKIPPED: the right to trace a process");
+        return;
+    }
+    let syncs = || {
+        let text = std::fs::read_to_string(&trace).unwrap_or_default();
+        // A call that another thread's interrupts has two lines, of which the second says "resumed".
+        text.lines()
+            .filter(|line| line.contains("sync") && !line.contains("resumed"))
+            .count()
+    };
+    let keys = Keys::generate();
+    let mut before = syncs();
+    for number in 0..EVENTS {
+        let note = event(&keys, 1, &number.to_string(), &[]);
+        assert!(client.publish(&note).await.0);
+        // The trace is written before the traced call goes on.
+        let after = syncs();
+        assert!(
+            after > before,
+            "event {number} was acknowledged without a sync"
+        );
+        before = after;
+    }
+    let _ = watcher.kill();
+    let _ = watcher.wait();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_signal_saves_what_was_taken_says_goodbye_and_exits_with_0() {
     for signal in ["TERM", "INT"] {

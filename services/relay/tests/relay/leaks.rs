@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use nostr::event::Event;
+use nostr::filter::Filter;
+use nostr::filter::MatchEventOptions;
 use nostr::key::Keys;
 use serde_json::Value;
 use serde_json::json;
@@ -11,6 +13,7 @@ use serde_json::json;
 use crate::support::Client;
 use crate::support::TestRelay;
 use crate::support::event;
+use crate::support::sign;
 use crate::support::start;
 
 /// Who asks.
@@ -214,50 +217,91 @@ async fn negentropy_compares_what_the_reader_may_see_alone() {
     }
 }
 
+/// Every shape of a filter for events that are still to come.
+fn live_questions(p: &str, events: &[Event]) -> Vec<Value> {
+    let ids: Vec<String> = events.iter().map(|event| event.id.to_hex()).collect();
+    let authors: Vec<String> = events.iter().map(|event| event.pubkey.to_hex()).collect();
+    let all = [1, 4, 1059, 1060, 21059];
+    vec![
+        json!({}),
+        json!({"since": 0}),
+        json!({"until": 99_999_999_999_u64}),
+        json!({"#p": [p]}),
+        json!({"#t": ["topic"]}),
+        json!({"#p": [p], "#t": ["topic"]}),
+        json!({"ids": ids}),
+        json!({"ids": [ids[0]]}),
+        json!({"ids": ids, "#p": [p]}),
+        json!({"authors": authors}),
+        json!({"authors": authors, "kinds": all}),
+        json!({"authors": authors, "kinds": [1, 1059], "#p": [p]}),
+        json!({"kinds": [1, 1059, 21059]}),
+        json!({"kinds": all, "#p": [p]}),
+        json!({"kinds": [1059]}),
+        json!({"kinds": [21059], "#p": [p]}),
+        json!({"kinds": [4], "authors": authors}),
+    ]
+}
+
 #[tokio::test]
 async fn new_events_reach_their_readers_alone() {
     let world = World::new().await;
     let p = world.recipient.public_key().to_hex();
     let mut publisher = Client::connect(&world.relay.url).await;
+    let marker = Keys::generate();
+    let end = json!({"authors": [marker.public_key().to_hex()], "limit": 0});
     for asker in ASKERS {
-        for shape in [
-            json!({"limit": 0}),
-            json!({"#p": [p], "limit": 0}),
-            json!({"#t": ["topic"], "limit": 0}),
-        ] {
-            let mut client = world.client(asker).await;
-            let name = client.subscribe(std::slice::from_ref(&shape)).await;
-            assert_eq!(client.stored(&name).await.expect("a subscription"), []);
+        let mut client = world.client(asker).await;
+        let last = client.subscribe(std::slice::from_ref(&end)).await;
+        client.stored(&last).await.expect("a subscription");
+        for number in 0..live_questions("", &world.wraps).len() {
             let tags: [&[&str]; 2] = [&["p", &p], &["t", "topic"]];
-            let mut expected = BTreeSet::new();
-            for (kind, keys) in [
-                (1059, Keys::generate()),
-                (1060, Keys::generate()),
-                (21059, Keys::generate()),
-                (4, world.author.clone()),
-            ] {
-                let private = event(&keys, kind, &Keys::generate().public_key().to_hex(), &tags);
-                assert_eq!(publisher.publish(&private).await, (true, String::new()));
-                if world.readable(asker, &private) {
-                    expected.insert(private.id.to_hex());
-                }
+            let new = |kind, keys: &Keys| {
+                event(keys, kind, &Keys::generate().public_key().to_hex(), &tags)
+            };
+            let wraps = [1059, 1060, 21059].map(|kind| new(kind, &Keys::generate()));
+            let mut events = wraps.to_vec();
+            events.extend([4, 1].map(|kind| new(kind, &world.author)));
+            let mut shape = live_questions(&p, &events).remove(number);
+            let filter = Filter::from_json(shape.to_string()).expect("a filter");
+            shape["limit"] = json!(0);
+            let name = client.subscribe(std::slice::from_ref(&shape)).await;
+            let opened = client.stored(&name).await;
+            if refused(asker, &shape) {
+                assert_refused(&opened, &format!("live {shape} by {asker:?}"));
+            } else {
+                assert_eq!(opened, Ok(Vec::new()), "live {shape} by {asker:?}");
+            }
+            for event in &events {
+                assert_eq!(publisher.publish(event).await, (true, String::new()));
             }
             // The feed keeps its order: when this note arrives, everything before it has been decided.
-            let last = event(
-                &world.author,
-                1,
-                &Keys::generate().public_key().to_hex(),
-                &tags,
-            );
-            publisher.publish(&last).await;
-            expected.insert(last.id.to_hex());
+            publisher.publish(&new(1, &marker)).await;
             let mut seen = BTreeSet::new();
-            while !seen.contains(&last.id.to_hex()) {
+            loop {
                 let message = client.receive().await;
                 assert_eq!(message[0], "EVENT", "{asker:?} {shape}: {message}");
-                seen.insert(message[2]["id"].as_str().expect("an id").to_owned());
+                if message[1] == last {
+                    break;
+                }
+                // The marker may match the shape as well.
+                if message[2]["pubkey"] != end["authors"][0] {
+                    seen.insert(message[2]["id"].as_str().expect("an id").to_owned());
+                }
             }
+            let expected: BTreeSet<String> = events
+                .iter()
+                .filter(|event| filter.match_event(event, MatchEventOptions::new()))
+                .filter(|event| world.readable(asker, event) && !refused(asker, &shape))
+                .map(|event| event.id.to_hex())
+                .collect();
             assert_eq!(seen, expected, "live {shape} by {asker:?}");
+            client.send(json!(["CLOSE", name])).await;
+            // A frame of the marker for the closed subscription may still be on its way: ask for a barrier.
+            client
+                .count(json!({"ids": ["0".repeat(64)]}))
+                .await
+                .expect("an answer");
         }
     }
 }
@@ -290,7 +334,7 @@ async fn hidden_events_do_not_use_up_a_readers_limit() {
     let old = nostr::types::Timestamp::from_secs(1_700_000_000);
     let mut notes = Vec::new();
     for number in 0..5 {
-        let note = crate::support::sign(&keys, 1, &number.to_string(), &[], old);
+        let note = sign(&keys, 1, &number.to_string(), &[], old);
         client.publish(&note).await;
         notes.push(note.id.to_hex());
     }
@@ -305,6 +349,72 @@ async fn hidden_events_do_not_use_up_a_readers_limit() {
         notes.into_iter().collect()
     );
     assert_eq!(client.count(json!({})).await, Ok(5));
+}
+
+/// Whether a question is refused for its size depends on what the asker sees, wherever hidden events lie.
+#[tokio::test]
+async fn hidden_events_do_not_use_up_the_work_that_a_question_may_cost() {
+    let budgets = "[limits]\nscan_events = 20\ncount_events = 20\nnegentropy_events = 20";
+    let (author, recipient) = (Keys::generate(), Keys::generate());
+    let p = recipient.public_key().to_hex();
+    let at = |second: u64| nostr::types::Timestamp::from_secs(1_700_000_000 + second);
+    let wrap = |second| {
+        sign(
+            &Keys::generate(),
+            1059,
+            "",
+            &[&["p", &p], &["t", "x"]],
+            at(second),
+        )
+    };
+    let direct = |second| sign(&author, 4, "", &[&["p", &p], &["t", "x"]], at(second));
+    for (notes, hidden) in [(20, 0), (20, 30), (21, 0), (21, 30)] {
+        let relay = start(budgets).await;
+        let mut client = Client::connect(&relay.url).await;
+        for number in 0..notes {
+            let note = sign(
+                &author,
+                1,
+                &number.to_string(),
+                &[&["t", "x"]],
+                at(100 + number),
+            );
+            assert!(client.publish(&note).await.0);
+        }
+        // Older than every note, newer than every note, and between them.
+        for number in 0..hidden {
+            for private in [wrap(number), wrap(200 + number), direct(90 + number)] {
+                assert!(client.publish(&private).await.0);
+            }
+        }
+        let context = format!("{notes} notes among {hidden} times three hidden events");
+        let fits = notes <= 20;
+        let authors = [author.public_key().to_hex()];
+        let rare = json!({"authors": authors, "kinds": [7], "#t": ["x"]});
+        assert_eq!(client.ids(rare).await.is_ok(), fits, "REQ: {context}");
+        for shape in [
+            json!({}),
+            json!({"#t": ["x"]}),
+            json!({"authors": authors}),
+            json!({"kinds": [1, 4, 1059]}),
+        ] {
+            let found = client.ids(shape.clone()).await.map(|ids| ids.len() as u64);
+            assert_eq!(found.ok(), fits.then_some(notes), "REQ {shape}: {context}");
+            let counted = client.count(shape.clone()).await;
+            assert_eq!(
+                counted.ok(),
+                fits.then_some(notes),
+                "COUNT {shape}: {context}"
+            );
+            let missing = client.reconcile(shape.clone(), &[]).await;
+            let missing = missing.map(|ids| ids.len() as u64);
+            assert_eq!(
+                missing.ok(),
+                fits.then_some(notes),
+                "NEG {shape}: {context}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::Client;
 use crate::support::Program;
 use crate::support::event;
+use crate::support::sign;
 use crate::support::start;
 
 #[tokio::test]
@@ -40,7 +41,89 @@ async fn messages_to_one_recipient_are_limited_per_minute() {
     assert!(client.publish(&wrap(&busy)).await.0);
     let (accepted, text) = client.publish(&wrap(&busy)).await;
     assert!(!accepted && text.starts_with("rate-limited: "), "{text}");
+    // A refused message to both has used up nothing of the other's.
+    for _ in 0..3 {
+        let both = event(
+            &Keys::generate(),
+            1059,
+            "",
+            &[&["p", &other], &["p", &busy]],
+        );
+        assert!(!client.publish(&both).await.0);
+    }
     assert!(client.publish(&wrap(&other)).await.0);
+    assert!(client.publish(&wrap(&other)).await.0);
+}
+
+#[tokio::test]
+async fn one_message_counts_once_for_a_recipient_however_often_it_names_it() {
+    let relay = start(
+        "[limits]\nprivate_events_per_minute_per_recipient = 2\nrecipients_per_private_event = 2",
+    )
+    .await;
+    let keys: [String; 3] = [0; 3].map(|_| Keys::generate().public_key().to_hex());
+    let p = keys.each_ref().map(|key| ["p", key.as_str()]);
+    let mut client = Client::connect(&relay.url).await;
+    let repeated = vec![&p[0][..]; 50];
+    assert!(
+        client
+            .publish(&event(&Keys::generate(), 1059, "", &repeated))
+            .await
+            .0
+    );
+    assert!(
+        client
+            .publish(&event(&Keys::generate(), 1059, "", &[&p[0]]))
+            .await
+            .0
+    );
+    let many = event(&Keys::generate(), 1059, "", &[&p[0], &p[1], &p[2]]);
+    let (_, text) = client.publish(&many).await;
+    assert_eq!(text, "invalid: a private message has too many recipients");
+}
+
+/// The inbox of a recipient stays open to others when one address has sent it too much.
+#[tokio::test]
+async fn one_address_does_not_shut_an_inbox_for_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = crate::support::config_text(
+        folder.path(),
+        "[limits]\nprivate_events_per_minute_per_recipient = 1",
+    );
+    let config = toml::from_str(&text.replace("127.0.0.1:0", "0.0.0.0:0")).expect("TOML");
+    let relay = flash_relay::Relay::start(config).await.expect("a start");
+    let port = relay.address().port();
+    let recipient = Keys::generate().public_key().to_hex();
+    let wrap = || event(&Keys::generate(), 1059, "", &[&["p", &recipient]]);
+    let mut first = Client::connect(&format!("ws://127.0.0.1:{port}")).await;
+    assert!(first.publish(&wrap()).await.0);
+    assert!(!first.publish(&wrap()).await.0);
+    let mut second = Client::connect_from("127.0.0.2:0", &format!("ws://127.0.0.1:{port}")).await;
+    assert!(second.publish(&wrap()).await.0);
+    assert!(!second.publish(&wrap()).await.0);
+}
+
+/// Whoever sends somebody's old events again does not silence their author.
+#[tokio::test]
+async fn events_that_are_not_new_do_not_count_for_their_author() {
+    let relay = start("[limits]\nevents_per_minute_per_key = 3").await;
+    let author = Keys::generate();
+    let mut client = Client::connect(&relay.url).await;
+    let at = |second: u64| nostr::types::Timestamp::from_secs(1_700_000_000 + second);
+    let old = sign(&author, 0, "old", &[], at(0));
+    let new = sign(&author, 0, "new", &[], at(1));
+    for profile in [&old, &new] {
+        assert!(client.publish(profile).await.0);
+    }
+    for _ in 0..5 {
+        let (accepted, text) = client.publish(&new).await;
+        assert!(accepted && text.starts_with("duplicate: "), "{text}");
+        let (accepted, text) = client.publish(&old).await;
+        assert!(!accepted && text.starts_with("blocked: "), "{text}");
+    }
+    assert!(client.publish(&event(&author, 1, "three", &[])).await.0);
+    let (_, text) = client.publish(&event(&author, 1, "four", &[])).await;
+    assert!(text.starts_with("rate-limited: "), "{text}");
 }
 
 #[tokio::test]
@@ -131,19 +214,73 @@ async fn subscriptions_filters_and_values_are_bounded() {
 }
 
 #[tokio::test]
+async fn the_filters_of_open_subscriptions_are_bounded_in_bytes() {
+    let relay = start("[limits]\nsubscription_bytes_per_connection = 20000").await;
+    let mut client = Client::connect(&relay.url).await;
+    let values = |letter: &str| -> Vec<String> {
+        (0..100)
+            .map(|n| format!("{}{n}", letter.repeat(40)))
+            .collect()
+    };
+    let first = client.subscribe(&[json!({"#t": values("a")})]).await;
+    client.stored(&first).await.expect("a subscription");
+    let refusal = client
+        .ids(json!({"#t": values("b"), "#r": values("b")}))
+        .await;
+    let refusal = refusal.expect_err("a refusal");
+    assert!(
+        refusal.starts_with("blocked: the filters of your subscriptions"),
+        "{refusal}"
+    );
+    let refusal = client.ids(json!({"#t": ["x".repeat(2000)]})).await;
+    assert_eq!(
+        refusal.expect_err("a refusal"),
+        "blocked: the filter has too long a value"
+    );
+    client.send(json!(["CLOSE", first])).await;
+    let roomy = json!({"#t": values("b"), "#r": values("b")});
+    assert_eq!(client.ids(roomy).await, Ok(Vec::new()));
+}
+
+/// A key that is thrown away does not stand for the one that asks.
+#[tokio::test]
+async fn queries_are_limited_for_every_proved_key() {
+    let relay = start("[limits]\nrequests_per_minute_per_key = 3").await;
+    let mut keys = [0; 3].map(|_| Keys::generate());
+    keys.sort_by_key(|keys| keys.public_key());
+    let [smallest, busy, largest] = keys;
+    let mut client = Client::connect_as(&relay.url, &busy).await;
+    for _ in 0..3 {
+        assert!(client.count(json!({})).await.is_ok());
+    }
+    for other in [smallest, largest] {
+        let mut client = Client::connect_as(&relay.url, &busy).await;
+        assert!(client.authenticate(&other).await.0);
+        let refusal = client.count(json!({})).await.expect_err("a refusal");
+        assert!(refusal.starts_with("rate-limited: "), "{refusal}");
+    }
+    assert!(
+        Client::connect(&relay.url)
+            .await
+            .count(json!({}))
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
 async fn a_query_that_looks_at_too_much_is_refused_and_not_cut_short() {
     let relay = start("[limits]\nscan_events = 20\ncount_events = 20").await;
-    let recipient = Keys::generate().public_key().to_hex();
+    let author = Keys::generate();
     let mut client = Client::connect(&relay.url).await;
-    for _ in 0..40 {
+    for number in 0..40 {
         client
-            .publish(&event(&Keys::generate(), 1059, "", &[&["p", &recipient]]))
+            .publish(&event(&author, 1, &number.to_string(), &[&["t", "x"]]))
             .await;
     }
-    let refusal = client
-        .ids(json!({"limit": 10}))
-        .await
-        .expect_err("a refusal");
+    // Authors, kinds and tags together: the kinds are looked for among all that match the rest.
+    let rare = json!({"authors": [author.public_key().to_hex()], "kinds": [7], "#t": ["x"]});
+    let refusal = client.ids(rare).await.expect_err("a refusal");
     assert!(refusal.starts_with("blocked: "), "{refusal}");
     let refusal = client.count(json!({})).await.expect_err("a refusal");
     assert!(refusal.starts_with("blocked: "), "{refusal}");
@@ -203,10 +340,10 @@ async fn connections_are_counted_per_address_until_they_end() {
         .expect("room for another");
 }
 
-/// A reader that never reads is given up, and costs neither memory without end nor the others' feed.
+/// A reader that never reads is given up, and does not hold up the others' feed.
 #[tokio::test]
 async fn a_reader_that_does_not_read_is_given_up() {
-    let limits = "[limits]\noutgoing_bytes = 65536\nslow_reader_secs = 1\nevents_per_minute_per_key = 100000\nevents_per_minute_per_address = 100000\nmessages_per_minute_per_address = 100000";
+    let limits = "[limits]\noutgoing_bytes = 65536\nslow_reader_secs = 5\nevents_per_minute_per_key = 100000\nevents_per_minute_per_address = 100000\nmessages_per_minute_per_address = 100000";
     let relay = start(limits).await;
     let keys = Keys::generate();
     let mut slow = Client::connect(&relay.url).await;
@@ -253,6 +390,56 @@ async fn a_long_answer_waits_for_its_reader() {
     assert_eq!(client.stored(&name).await.expect("an answer").len(), 200);
 }
 
+/// Large answers, asked for and not read, wait on disk and not in memory.
+#[tokio::test]
+async fn readers_that_do_not_read_cost_a_bounded_amount_of_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = "[limits]\noutgoing_bytes = 1048576\nslow_reader_secs = 60";
+    let program = Program::start(folder.path(), limits);
+    let keys = Keys::generate();
+    let mut publisher = Client::connect(&program.url).await;
+    let content = "x".repeat(100_000);
+    let mut ids = Vec::new();
+    for number in 0..250 {
+        let note = event(&keys, 1, &format!("{number}{content}"), &[]);
+        assert!(publisher.publish(&note).await.0);
+        ids.push(note.id.to_hex());
+    }
+    // Pages that were read from the file belong to the system: only what the relay itself keeps is counted.
+    let before = memory_kib(&program, "RssAnon:");
+    let mut readers = Vec::new();
+    for number in 0..20 {
+        let mut client = Client::connect(&program.url).await;
+        let question = if number % 2 == 0 {
+            json!({})
+        } else {
+            json!({"ids": ids})
+        };
+        client.subscribe(&[question]).await;
+        readers.push(client);
+    }
+    let mut most = before;
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        most = most.max(memory_kib(&program, "RssAnon:"));
+    }
+    let kib = most - before;
+    println!("20 readers that do not read: {kib} KiB");
+    assert!(kib < 150 * 1024, "{kib} KiB");
+    // Whoever reads after all gets everything.
+    let mut late = readers.pop().expect("a reader");
+    assert_eq!(late.stored("q1").await.expect("an answer").len(), 250);
+}
+
+/// Returns one of the sizes that the system states of a process.
+fn memory_kib(program: &Program, line: &str) -> u64 {
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", program.id())).expect("a process");
+    let size = status.lines().find_map(|l| l.strip_prefix(line));
+    let size = size.expect("a size").trim().trim_end_matches(" kB");
+    size.parse().expect("a number")
+}
+
 #[tokio::test]
 async fn a_thousand_idle_subscriptions_take_less_than_100_mib() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -268,17 +455,7 @@ async fn a_thousand_idle_subscriptions_take_less_than_100_mib() {
         client.stored(&name).await.expect("a subscription");
         clients.push(client);
     }
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", program.id())).expect("a process");
-    let resident = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("a size");
-    let kib: u64 = resident
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .expect("a number");
+    let kib = memory_kib(&program, "VmRSS:");
     println!("1000 idle subscriptions: {kib} KiB resident");
     assert!(kib < 100 * 1024, "{kib} KiB");
 }

@@ -173,6 +173,25 @@ impl Client {
         let (socket, _) = tokio_tungstenite::connect_async(url)
             .await
             .expect("the relay answers");
+        Self::greet(socket, url).await
+    }
+
+    /// Connects from one of this machine's own addresses.
+    pub(crate) async fn connect_from(from: &str, url: &str) -> Self {
+        let to: SocketAddr = url.trim_start_matches("ws://").parse().expect("an address");
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind(from.parse().expect("an address"))
+            .expect("an address of this machine");
+        let stream = socket.connect(to).await.expect("a connection");
+        let stream = MaybeTlsStream::Plain(stream);
+        let (socket, _) = tokio_tungstenite::client_async(url, stream)
+            .await
+            .expect("the relay answers");
+        Self::greet(socket, url).await
+    }
+
+    async fn greet(socket: Socket, url: &str) -> Self {
         let mut client = Self {
             socket,
             url: url.to_owned(),

@@ -107,3 +107,40 @@ async fn follower_misses_nothing_when_the_log_turns_over() {
         assert_eq!(number(&line.text), expected);
     }
 }
+
+#[tokio::test]
+async fn a_full_disk_costs_no_old_log_and_room_lets_the_log_turn_over() {
+    let (_folder, path, mut file) = log();
+    for number in 1..=3 {
+        std::fs::write(old(&path, number), format!("{number} old\n")).unwrap();
+    }
+    fill(&mut file, 100, LARGEST);
+    let fresh = path.with_extension("log.new");
+    for _ in 0..10 {
+        std::os::unix::fs::symlink("/dev/full", &fresh).unwrap();
+        let error = turn_over(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(std::fs::symlink_metadata(&fresh).is_err());
+    }
+    let kept = |number| std::fs::read_to_string(old(&path, number)).unwrap_or_default();
+    assert_eq!(
+        [kept(1), kept(2), kept(3)],
+        ["1 old\n", "2 old\n", "3 old\n"]
+    );
+    assert!(std::fs::metadata(&path).unwrap().len() >= LARGEST);
+
+    turn_over(&path).unwrap();
+    assert_eq!(
+        [kept(2), kept(3), kept(4)],
+        ["1 old\n", "2 old\n", "3 old\n"]
+    );
+    // A gap is filled before anything older moves.
+    std::fs::remove_file(old(&path, 1)).unwrap();
+    fill(&mut file, 100, LARGEST);
+    turn_over(&path).unwrap();
+    assert_eq!(
+        [kept(2), kept(3), kept(4)],
+        ["1 old\n", "2 old\n", "3 old\n"]
+    );
+    assert!(kept(1).starts_with("100 "));
+}

@@ -39,4 +39,7 @@ fn values_and_their_combinations_are_bounded() {
     assert!(check_size(&filter(2, 3, 3), &limits).is_err_and(|text| text.contains("combinations")));
     assert!(check_size(&filter(1, 10, 0), &limits).is_err_and(|text| text.contains("values")));
     assert!(check_size(&Filter::new().search("x"), &limits).is_err());
+    let long = |bytes| Filter::new().identifier("x".repeat(bytes));
+    assert_eq!(check_size(&long(1024), &limits), Ok(()));
+    assert!(check_size(&long(1025), &limits).is_err_and(|text| text.contains("too long")));
 }
