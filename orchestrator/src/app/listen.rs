@@ -61,6 +61,7 @@ pub(super) async fn api(launch: &Launch, base: &Base) -> Result<TcpListener, Fai
     state
         .keep_api_port(port)
         .map_err(|error| store_failure(&error))?;
+    crate::fail::point("app.api_port_kept");
     Ok(listener)
 }
 

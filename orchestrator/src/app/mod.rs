@@ -375,6 +375,7 @@ async fn accepted_world(
         world
             .keep_ports(ground)
             .map_err(|error| store_failure(&error))?;
+        crate::fail::point("app.ports_kept");
     }
     Ok(Arc::new(world))
 }
@@ -397,6 +398,7 @@ fn choose_run_dir(launch: &Launch, base: &Base) -> Result<PathBuf, Failure> {
         let text = format!("{}\n", chosen.display());
         crate::store::durable::write(&note, text.as_bytes(), 0o600)
             .map_err(|error| store_failure(&error))?;
+        crate::fail::point("app.run_path_written");
     }
     Ok(chosen)
 }

@@ -327,6 +327,7 @@ impl RealNode {
         crate::fail::point("purge.begin");
         for folder in volumes.iter().filter(|folder| folder.exists()) {
             remove_tree(folder).map_err(|error| refuse_store(&error))?;
+            crate::fail::point("purge.volume");
         }
         crate::fail::point("purge.deleted");
         let at = self.parts.clock.wall();
@@ -387,6 +388,7 @@ impl RealNode {
                 Ok::<(), StoreError>(())
             })
             .map_err(|error| refuse_store(&error))?;
+        crate::fail::point("retry.noted");
         self.parts.handle.nudge();
         let text = if changed {
             format!("{service} is tried again\n")

@@ -242,6 +242,7 @@ impl Hands {
             let code = if record.needs_you { "needs_you" } else { obstacle.code.as_str() };
             self.write(&record, code, &found.text)
         });
+        fail::point("failure.noted");
         match noted {
             Ok(()) => Done::Failed,
             Err(error) => Done::NotWritten(error),

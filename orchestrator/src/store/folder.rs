@@ -219,6 +219,7 @@ impl DataFolder {
             ..found.identity
         };
         write_identity(&path, &identity, found.initialised)?;
+        fail::point("folder.moved");
         Ok(identity)
     }
 

@@ -53,7 +53,9 @@ pub fn accept_storage_root(path: &Path, node: &NodeId, at: UnixMillis) -> Result
          # and does not start what keeps its data here.\n{}",
         toml::to_string(&mark).expect("a mark becomes TOML")
     );
-    Ok(durable::write(&path.join(MARKER), text.as_bytes(), 0o644)?)
+    durable::write(&path.join(MARKER), text.as_bytes(), 0o644)?;
+    crate::fail::point("storage.marked");
+    Ok(())
 }
 
 /// Checks that a storage root accepted once is still there and this node's.
