@@ -218,6 +218,9 @@ impl Look<'_> {
             applied: record
                 .and_then(|record| record.applied.as_ref())
                 .map(|applied| applied.spec.clone()),
+            applied_hash: record
+                .and_then(|record| record.applied.as_ref())
+                .map(|applied| applied.hash.clone()),
             applied_settings: record
                 .and_then(|record| record.applied.as_ref())
                 .map(|applied| applied.settings.clone())

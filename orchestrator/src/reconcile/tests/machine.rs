@@ -189,6 +189,7 @@ pub(super) fn edge(
         },
         on_loss,
         waits_for,
+        optional: false,
         allow: Vec::new(),
         credential: None,
     }
