@@ -22,6 +22,7 @@ use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::schema::InitWhen;
 use crate::manifest::schema::Manifest;
+use crate::reconcile::guard;
 use crate::reconcile::observed::Obstacle;
 use crate::reconcile::services::JobsDone;
 use crate::reconcile::services::Services;
@@ -239,6 +240,14 @@ impl Services for RealServices {
         }
         self.missing_secret(spec)
             .or_else(|| if running { None } else { taken_port(spec) })
+    }
+
+    fn data_in(&self, spec: &ServiceSpec) -> BTreeSet<Name> {
+        let volumes = spec.volumes.iter();
+        volumes
+            .filter(|(_, volume)| guard::guarded(volume.class) && guard::holds_data(&volume.path))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     async fn unit(&self, spec: &ServiceSpec, hash: &SpecHash) -> Result<Unit, Obstacle> {
