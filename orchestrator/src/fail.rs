@@ -48,6 +48,7 @@ pub const POINTS: &[&str] = &[
     "apply.accepted",
     "set.written",
     "purge.begin",
+    "purge.intended",
     "purge.deleted",
     "app.initialised",
     "app.folder",

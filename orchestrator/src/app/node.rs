@@ -3,7 +3,6 @@
 //! It does not know HTTP or a terminal. One command is carried out at a time.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::sync::watch;
 
+use crate::app::purge;
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
 use crate::app::status::Frame;
@@ -53,8 +53,12 @@ pub(super) struct Parts {
     pub(super) runtime: Arc<ProcessRuntime>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) data: PathBuf,
-    pub(super) api: SocketAddr,
+    /// Where the API listens, if it does.
+    pub(super) api: Option<SocketAddr>,
+    /// Told when a face asks for a stop.
     pub(super) down: watch::Sender<Stop>,
+    /// Told when the command line asks for one.
+    pub(super) stopping: watch::Receiver<Stop>,
 }
 
 /// The node as it really is.
@@ -234,105 +238,35 @@ impl RealNode {
         Ok(reply)
     }
 
-    fn purge(&self, service: &ServiceId, confirm: &str) -> Result<Reply, Refusal> {
-        let refuse = |code: &str, message: String, hint: &str| Refusal {
-            code: code.to_owned(),
-            message,
-            hint: hint.to_owned(),
-        };
-        if confirm != service.as_str() {
-            return Err(refuse(
-                "confirm_mismatch",
-                format!("purging {service} deletes its data for ever, so its name must be typed"),
-                "type the service's name again",
-            ));
-        }
-        let view = self.parts.handle.view().borrow().clone();
-        let wanted = self
-            .parts
-            .services
-            .world()
-            .resolved
-            .desired
-            .services
-            .contains_key(service);
-        if wanted || view.instances.contains_key(service) {
-            return Err(refuse(
-                "not_removed",
-                format!("{service} is still there, so its data stay"),
-                "remove it first: `flash-node remove SERVICE`",
-            ));
-        }
-        let world = self.parts.services.world();
-        let volumes = self
-            .parts
-            .services
-            .ground
-            .places
-            .volumes_of(service, world.storage_roots());
-        let state = &self.parts.services.ground.state;
-        // The newest view may be older than the purge before this one.
-        let records = state.records().map_err(|error| refuse_store(&error))?;
-        if !records.contains_key(service) && !volumes.iter().any(|folder| folder.exists()) {
-            return Err(refuse(
-                "unknown_service",
-                format!("nothing of {service} is left"),
-                "`flash-node status` lists the services",
-            ));
-        }
-        crate::fail::point("purge.begin");
-        for folder in volumes.iter().filter(|folder| folder.exists()) {
-            remove_tree(folder).map_err(|error| refuse_store(&error))?;
-        }
-        crate::fail::point("purge.deleted");
+    fn retry(&self, service: &ServiceId) -> Result<Reply, Refusal> {
         let at = self.parts.clock.wall();
-        state
+        let state = &self.parts.services.ground.state;
+        // One transaction: the reconciler writes the same record.
+        let waited = state
             .transaction(|tx| {
-                tx.remove_record(service)?;
-                tx.append_event(
-                    Some(service),
-                    "purged",
-                    "its data were deleted, as the operator confirmed",
-                    at,
-                )?;
-                Ok::<(), StoreError>(())
+                if !tx.records()?.contains_key(service) {
+                    return Ok(None);
+                }
+                let mut waited = false;
+                tx.update_record(service, |record| {
+                    waited = record.needs_you || record.retry_at.is_some();
+                    record.needs_you = false;
+                    record.failures = 0;
+                    record.retry_at = None;
+                    record.cause = None;
+                })?;
+                let text = "the operator asked for another try";
+                tx.append_event(Some(service), "retry", text, at)?;
+                Ok::<_, StoreError>(Some(waited))
             })
             .map_err(|error| refuse_store(&error))?;
-        self.parts.handle.nudge();
-        Ok(Reply {
-            text: format!("the data of {service} were deleted\n"),
-            changed: true,
-        })
-    }
-
-    fn retry(&self, service: &ServiceId) -> Result<Reply, Refusal> {
-        let state = &self.parts.services.ground.state;
-        let records = state.records().map_err(|error| refuse_store(&error))?;
-        let Some(mut record) = records.get(service).cloned() else {
+        let Some(changed) = waited else {
             return Err(Refusal {
                 code: "unknown_service".to_owned(),
                 message: format!("there is no service {service} to try again"),
                 hint: "`flash-node status` lists the services".to_owned(),
             });
         };
-        let changed = record.needs_you || record.retry_at.is_some();
-        record.needs_you = false;
-        record.failures = 0;
-        record.retry_at = None;
-        record.cause = None;
-        let at = self.parts.clock.wall();
-        state
-            .transaction(|tx| {
-                tx.put_record(&record)?;
-                tx.append_event(
-                    Some(service),
-                    "retry",
-                    "the operator asked for another try",
-                    at,
-                )?;
-                Ok::<(), StoreError>(())
-            })
-            .map_err(|error| refuse_store(&error))?;
         self.parts.handle.nudge();
         let text = if changed {
             format!("{service} is tried again\n")
@@ -340,6 +274,19 @@ impl RealNode {
             format!("{service} was not waiting\n")
         };
         Ok(Reply { text, changed })
+    }
+
+    /// A change that arrives while services stop would start them again behind the operator's back.
+    fn refuse_while_stopping(&self) -> Result<(), Refusal> {
+        let asked = (*self.parts.down.borrow()).max(*self.parts.stopping.borrow());
+        if asked == Stop::No {
+            return Ok(());
+        }
+        Err(Refusal {
+            code: "stopping".to_owned(),
+            message: "the node is stopping; nothing was changed".to_owned(),
+            hint: "ask again once it is up: `flash-node up`".to_owned(),
+        })
     }
 
     async fn with_vault<T: Send + 'static>(
@@ -435,6 +382,9 @@ impl Node for RealNode {
 
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         let _turn = self.one_at_a_time.lock().await;
+        if changes_services(&command) {
+            self.refuse_while_stopping()?;
+        }
         match command {
             Command::Plan => Ok(self.planned(&self.build(self.texts()?).await?)),
             Command::Apply => self.accept(self.build(self.texts()?).await?),
@@ -445,7 +395,15 @@ impl Node for RealNode {
                 dry_run,
             } => self.set(&service, &setting, &value, dry_run).await,
             Command::Remove { service } => self.remove(&service).await,
-            Command::Purge { service, confirm } => self.purge(&service, &confirm),
+            Command::Purge { service, confirm } => {
+                let Parts {
+                    handle,
+                    services,
+                    clock,
+                    ..
+                } = &self.parts;
+                purge::purge(handle, services, clock, &service, &confirm).await
+            }
             Command::Retry { service } => self.retry(&service),
             Command::Down => {
                 self.note("down", "the operator stopped the node");
@@ -498,11 +456,27 @@ impl Node for RealNode {
     }
 }
 
+/// Whether a command changes which services run or what they hold.
+fn changes_services(command: &Command) -> bool {
+    match command {
+        Command::Apply | Command::Remove { .. } | Command::Purge { .. } | Command::Retry { .. } => {
+            true
+        }
+        Command::Set { dry_run, .. } => !dry_run,
+        Command::Plan
+        | Command::Down
+        | Command::Unlock { .. }
+        | Command::Seal
+        | Command::ChangePassphrase { .. }
+        | Command::AddKeyFile { .. } => false,
+    }
+}
+
 /// Makes statuses out of views.
 struct Publisher {
     services: Arc<RealServices>,
     not_enforced: Vec<String>,
-    api: SocketAddr,
+    api: Option<SocketAddr>,
 }
 
 impl Publisher {
@@ -530,12 +504,7 @@ impl Publisher {
     }
 }
 
-/// Deletes a folder of data. A link in it is deleted, never followed.
-fn remove_tree(folder: &Path) -> Result<(), StoreError> {
-    std::fs::remove_dir_all(folder).map_err(|error| StoreError::io(folder, "deleting", error))
-}
-
-fn internal(message: &str) -> Refusal {
+pub(super) fn internal(message: &str) -> Refusal {
     Refusal {
         code: "internal".to_owned(),
         message: message.to_owned(),
@@ -543,7 +512,7 @@ fn internal(message: &str) -> Refusal {
     }
 }
 
-fn refuse_store(error: &StoreError) -> Refusal {
+pub(super) fn refuse_store(error: &StoreError) -> Refusal {
     Refusal {
         code: "database".to_owned(),
         message: sentence(error),
