@@ -896,3 +896,111 @@ fn every_row_of_the_table_names_tests_that_exist_and_every_test_has_a_row() {
         );
     }
 }
+
+#[test]
+fn a_node_with_an_unreadable_record_says_so_when_it_is_taken_down() {
+    let mut node = ready();
+    leave(&mut node);
+    let record = node.data().join("run/relay/unit.json");
+    let sound = std::fs::read(&record).expect("there");
+    cut(&record, |length| length / 2);
+    node.up();
+    node.wait_ready("mint");
+    node.wait("the record to be named", |node| {
+        node.code("relay", "ready") == "record_unreadable"
+    });
+    let down = node.cli(&["down"]);
+    let said = String::from_utf8_lossy(&down.stderr).into_owned();
+    assert_eq!(down.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("the record of relay cannot be read"),
+        "{said}"
+    );
+    assert_eq!(node.wait_for_end(), Some(1), "{}", node.daemon_log());
+    let programs = [node.programs_of("relay"), node.programs_of("mint")];
+    assert_eq!(programs.map(|found| found.len()), [1, 0]);
+    std::fs::write(&record, sound).expect("written");
+    node.ok(&["down"]);
+    assert_eq!(node.processes(), Vec::new(), "nothing stays running");
+}
+
+#[test]
+fn a_change_while_services_stop_is_refused_and_they_stay_stopped() {
+    let mut node = ready();
+    let relay = node.service_pid("relay").expect("it runs");
+    // A program that was halted does not notice that it is asked to end.
+    send(relay, "-STOP");
+    std::thread::scope(|scope| {
+        let down = scope.spawn(|| node.cli(&["down"]));
+        node.wait("the stop", |node| {
+            node.service("relay")["state"] == "stopping"
+        });
+        for words in [
+            &["set", "relay.name", "late"][..],
+            &["apply"],
+            &["remove", "mint"],
+            &["retry", "mint"],
+        ] {
+            let late = node.cli(words);
+            let said = String::from_utf8_lossy(&late.stderr).into_owned();
+            assert_eq!(late.status.code(), Some(1), "{words:?}: {said}");
+            assert!(said.contains("the node is stopping"), "{words:?}: {said}");
+        }
+        assert!(node.sentence("relay", "ready").contains("s are left"));
+        send(relay, "-CONT");
+        let down = down.join().expect("it ends");
+        assert_eq!(down.status.code(), Some(0), "{down:?}");
+    });
+    assert_eq!(node.wait_for_end(), Some(0), "{}", node.daemon_log());
+    assert_eq!(node.processes(), Vec::new(), "nothing stays running");
+}
+
+#[test]
+fn a_node_without_its_daemon_is_stopped_without_starting_anything() {
+    let mut node = ready();
+    let supervisor = node.supervisor_pid("relay").expect("it is supervised");
+    let relay = node.service_pid("relay").expect("it runs");
+    node.kill_daemon();
+    send(supervisor, "-KILL");
+    send(relay, "-KILL");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let state = StateDb::open(&database(&node.data())).expect("readable");
+    state.keep_api_port(port).expect("written");
+    drop(state);
+    node.ok(&["down"]);
+    assert_eq!(node.processes(), Vec::new(), "nothing stays running");
+    let state = StateDb::open(&database(&node.data())).expect("readable");
+    let events = state.events_after(0, 10_000).expect("readable").events;
+    let starts = events
+        .iter()
+        .filter(|event| event.code == "started" && event.service.as_deref() == Some("relay"));
+    assert_eq!(starts.count(), 1, "it was not started to be stopped");
+}
+
+#[test]
+fn a_mint_whose_volume_is_empty_is_not_started_on_new_data() {
+    let mut node = ready();
+    let keys = http_get(&node.endpoint("mint", "cashu"), "/v1/keys");
+    node.ok(&["down"]);
+    node.wait_for_end();
+    let volumes = node.data().join("volumes/mint");
+    let kept = node.data().with_file_name("kept");
+    std::fs::rename(&volumes, &kept).expect("moved");
+    std::fs::create_dir(&volumes).expect("a folder");
+    node.up();
+    node.wait_ready("relay");
+    node.wait("the loss to be named", |node| {
+        node.code("mint", "ready") == "volume_empty"
+    });
+    assert_eq!(node.programs_of("mint").len(), 0);
+    assert_eq!(
+        std::fs::read_dir(&volumes).expect("there").count(),
+        0,
+        "nothing is made in its place"
+    );
+    std::fs::remove_dir(&volumes).expect("empty");
+    std::fs::rename(&kept, &volumes).expect("moved back");
+    node.wait_settled(BOTH);
+    assert_eq!(http_get(&node.endpoint("mint", "cashu"), "/v1/keys"), keys);
+}

@@ -112,6 +112,7 @@ const ROUNDS: &[(Scenario, &[&str])] = &[
             "clean.cleaned",
             "clean.noted",
             "purge.begin",
+            "purge.intended",
             "purge.volume",
             "purge.deleted",
         ],

@@ -52,6 +52,7 @@ pub const POINTS: &[&str] = &[
     "set.written",
     "retry.noted",
     "purge.begin",
+    "purge.intended",
     "purge.volume",
     "purge.deleted",
     "app.initialised",

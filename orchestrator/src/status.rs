@@ -95,7 +95,7 @@ pub struct NodeStatus {
     pub vault: VaultStatus,
     /// Every service, sorted by id.
     pub services: Vec<ServiceStatus>,
-    /// Where the API answers.
+    /// Where the API answers; empty where the node only stops what another daemon left.
     pub api: String,
     /// Moves whenever anything above changes.
     pub cursor: u64,

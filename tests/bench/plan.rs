@@ -117,6 +117,7 @@ fn specification(number: usize) -> ServiceSpec {
             },
             on_loss: OnLoss::RidesOut,
             waits_for: WaitsFor::Ready,
+            optional: false,
             allow: Vec::new(),
             credential: None,
         })

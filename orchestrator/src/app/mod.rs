@@ -9,18 +9,21 @@ mod node;
 mod obstacles;
 mod pending;
 mod publish;
+mod purge;
 mod refusal;
 mod services;
 mod status;
 mod vault;
 mod world;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::RwLock;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::node::RealNode;
@@ -43,10 +46,13 @@ use crate::config;
 use crate::entropy::Entropy;
 use crate::entropy::SystemEntropy;
 use crate::http;
+use crate::id::ServiceId;
 use crate::manifest::profile;
 use crate::manifest::profile::ProfileName;
+use crate::manifest::schema::Network;
 use crate::reconcile;
 use crate::reconcile::Handle;
+use crate::reconcile::View;
 use crate::reconcile::backoff::Patience;
 use crate::reconcile::signals::Rhythm;
 use crate::runtime::Runtime;
@@ -80,9 +86,17 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     let run_dir = choose_run_dir(&launch, &base)?;
     // The socket is bound first: a daemon that nobody could speak to must not start services.
     let socket = listen::control(&run_dir.join("control.sock")).await?;
-    let listener = listen::api(&launch, &base).await?;
+    // Whoever only stops what another daemon left needs no API: its port may be taken meanwhile.
+    let only_stops = *launch.stop.borrow() == Stop::Services;
+    let listener = if only_stops {
+        None
+    } else {
+        Some(listen::api(&launch, &base).await?)
+    };
     let api = listener
-        .local_addr()
+        .as_ref()
+        .map(TcpListener::local_addr)
+        .transpose()
         .map_err(|error| Failure::internal(error.to_string()))?;
 
     let tasks = Tasks::new();
@@ -118,6 +132,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
             .map_err(|error| folder_failure(&error))?;
         crate::fail::point("app.initialised");
     }
+    finish_purges(&ground, &world, &clock).await?;
     let services = Arc::new(RealServices {
         ground: Arc::clone(&ground),
         world: RwLock::new(Arc::clone(&world)),
@@ -144,8 +159,13 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         parallel_starts: PARALLEL_STARTS,
         boot_id: boot_id(),
     };
-    let (handle, reconciling) =
-        reconcile::start(parts, world.resolved.desired.clone(), tasks.token());
+    // Whoever only stops starts nothing first, not even for a moment.
+    let desired = if only_stops {
+        nothing(world.resolved.desired.network)
+    } else {
+        world.resolved.desired.clone()
+    };
+    let (handle, reconciling) = reconcile::start(parts, desired, tasks.token());
     tasks.spawn("reconcile", OnExit::Shutdown, reconciling);
     let (down, asked_down) = watch::channel(Stop::No);
     let node = RealNode::start(
@@ -157,15 +177,18 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
             data: folder.path().to_owned(),
             api,
             down,
+            stopping: launch.stop.clone(),
         },
         &tasks,
     );
     let token = tasks.token();
-    tasks.spawn(
-        "api",
-        OnExit::Shutdown,
-        http::serve_tcp(listener, node.clone(), token.clone()),
-    );
+    if let Some(listener) = listener {
+        tasks.spawn(
+            "api",
+            OnExit::Shutdown,
+            http::serve_tcp(listener, node.clone(), token.clone()),
+        );
+    }
     tasks.spawn(
         "control",
         OnExit::Shutdown,
@@ -179,8 +202,29 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         Some(reason) if reason != "asked to" => Err(Failure::internal(format!(
             "the daemon stopped by itself: {reason}; services go on"
         ))),
-        _ => Ok(ended),
+        _ => ended,
     }
+}
+
+/// A desired state without services.
+fn nothing(network: Network) -> Desired {
+    Desired {
+        network,
+        services: BTreeMap::new(),
+    }
+}
+
+/// Finishes the deletions that an orchestrator before began, before anything could be started on half of the data.
+async fn finish_purges(
+    ground: &Arc<Ground>,
+    world: &Arc<World>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), Failure> {
+    let (ground, world, clock) = (Arc::clone(ground), Arc::clone(world), Arc::clone(clock));
+    tokio::task::spawn_blocking(move || purge::finish(&ground, &world, &*clock))
+        .await
+        .map_err(|error| Failure::internal(error.to_string()))?
+        .map_err(|error| store_failure(&error))
 }
 
 /// Waits for a stop and carries it out. Whoever asks for more gets more: a stop only ever grows.
@@ -189,22 +233,19 @@ async fn until_stopped(
     mut outside: watch::Receiver<Stop>,
     mut inside: watch::Receiver<Stop>,
     tasks: &Tasks,
-) -> Ended {
+) -> Result<Ended, Failure> {
     let token = tasks.token();
     let mut view = handle.view();
-    let mut emptied = false;
+    let mut stuck = 0;
     loop {
         let stop = (*outside.borrow_and_update()).max(*inside.borrow_and_update());
         match stop {
             Stop::No => {}
             Stop::Services => {
-                if !emptied {
-                    emptied = true;
-                    let network = handle.wanted().network;
-                    handle.want(Desired {
-                        network,
-                        services: std::collections::BTreeMap::new(),
-                    });
+                // Whatever was accepted meanwhile: a stop that was asked for stays one.
+                let wanted = handle.wanted();
+                if !wanted.services.is_empty() {
+                    handle.want(nothing(wanted.network));
                     view.mark_unchanged();
                 }
                 let now = view.borrow_and_update().clone();
@@ -213,19 +254,59 @@ async fn until_stopped(
                     .as_ref()
                     .is_some_and(|desired| desired.services.is_empty());
                 if follows && now.all_down() {
-                    return Ended::ServicesStopped;
+                    return Ok(Ended::ServicesStopped);
+                }
+                // Several looks in a row: a record that is just being written is readable in the next one.
+                stuck = if follows && now.only_unreadable_left() {
+                    stuck + 1
+                } else {
+                    0
+                };
+                if stuck >= LOOKS_AT_UNREADABLE {
+                    return Err(unreadable_left(&now));
                 }
             }
-            Stop::DaemonOnly => return Ended::ServicesGoOn,
+            Stop::DaemonOnly => return Ok(Ended::ServicesGoOn),
         }
         // Every branch only waits for news; nothing is lost when another one is first.
         tokio::select! {
-            () = token.cancelled() => return Ended::ServicesGoOn,
+            () = token.cancelled() => return Ok(Ended::ServicesGoOn),
             changed = outside.changed() => if changed.is_err() { std::future::pending::<()>().await },
             changed = inside.changed() => if changed.is_err() { std::future::pending::<()>().await },
-            changed = view.changed() => if changed.is_err() { return Ended::ServicesGoOn },
+            changed = view.changed() => if changed.is_err() { return Ok(Ended::ServicesGoOn) },
         }
     }
+}
+
+/// How many looks in a row a record must be unreadable before a stop is given up.
+const LOOKS_AT_UNREADABLE: u32 = 3;
+
+/// Everything else is stopped, and nobody can say that this is.
+fn unreadable_left(view: &View) -> Failure {
+    let names = |ids: Vec<&ServiceId>| {
+        let names: Vec<String> = ids.into_iter().map(ToString::to_string).collect();
+        names.join(", ")
+    };
+    let unreadable = names(view.unreadable());
+    let mut message = format!(
+        "the record of {unreadable} cannot be read, so that it may still run; everything else was stopped"
+    );
+    if !view.instances.is_empty() {
+        let waiting = names(view.instances.keys().collect());
+        message.push_str(&format!(
+            ", except what {unreadable} may be using: {waiting}"
+        ));
+    }
+    Failure::new(
+        Exit::Failed,
+        message,
+        format!(
+            "look at run/{} in the data folder, end what runs of it, remove that folder, then `flash-node down` again",
+            view.unreadable()
+                .first()
+                .map_or("SERVICE", |id| id.as_str())
+        ),
+    )
 }
 
 /// Everything that lies in the data folder, open.

@@ -3,7 +3,6 @@
 //! It does not know HTTP or a terminal. One command is carried out at a time.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use crate::app::moved::Moved;
 use crate::app::pending;
 use crate::app::publish::Publisher;
 use crate::app::publish::Sources;
+use crate::app::purge;
 use crate::app::refusal::internal;
 use crate::app::refusal::refuse_moved;
 use crate::app::refusal::refuse_set;
@@ -64,8 +64,12 @@ pub(super) struct Parts {
     pub(super) runtime: Arc<ProcessRuntime>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) data: PathBuf,
-    pub(super) api: SocketAddr,
+    /// Where the API listens, if it does.
+    pub(super) api: Option<SocketAddr>,
+    /// Told when a face asks for a stop.
     pub(super) down: watch::Sender<Stop>,
+    /// Told when the command line asks for one.
+    pub(super) stopping: watch::Receiver<Stop>,
 }
 
 /// The node as it really is.
@@ -278,82 +282,29 @@ impl RealNode {
         Ok(reply)
     }
 
-    fn purge(&self, service: &ServiceId, confirm: &str) -> Result<Reply, Refusal> {
-        let refuse = |code: &str, message: String, hint: &str| Refusal {
-            code: code.to_owned(),
-            message,
-            hint: hint.to_owned(),
-        };
-        if confirm != service.as_str() {
-            return Err(refuse(
-                "confirm_mismatch",
-                format!("purging {service} deletes its data for ever, so its name must be typed"),
-                "type the service's name again",
-            ));
-        }
-        let view = self.parts.handle.view().borrow().clone();
-        let wanted = self
-            .parts
-            .services
-            .world()
-            .resolved
-            .desired
-            .services
-            .contains_key(service);
-        if wanted || view.instances.contains_key(service) {
-            return Err(refuse(
-                "not_removed",
-                format!("{service} is still there, so its data stay"),
-                &format!("remove it first: `flash-node remove {service}`"),
-            ));
-        }
-        let world = self.parts.services.world();
-        let volumes = self
-            .parts
-            .services
-            .ground
-            .places
-            .volumes_of(service, world.storage_roots());
-        let state = &self.parts.services.ground.state;
-        // The newest view may be older than the purge before this one.
-        let records = state.records().map_err(|error| refuse_store(&error))?;
-        if !records.contains_key(service) && !volumes.iter().any(|folder| folder.exists()) {
-            return Err(refuse(
-                "unknown_service",
-                format!("nothing of {service} is left"),
-                "`flash-node status` lists the services",
-            ));
-        }
-        crate::fail::point("purge.begin");
-        for folder in volumes.iter().filter(|folder| folder.exists()) {
-            remove_tree(folder).map_err(|error| refuse_store(&error))?;
-            crate::fail::point("purge.volume");
-        }
-        crate::fail::point("purge.deleted");
+    fn retry(&self, service: &ServiceId) -> Result<Reply, Refusal> {
         let at = self.parts.clock.wall();
-        state
+        let state = &self.parts.services.ground.state;
+        // One transaction: the reconciler writes the same record.
+        let waited = state
             .transaction(|tx| {
-                tx.remove_record(service)?;
-                tx.append_event(
-                    Some(service),
-                    "purged",
-                    "its data were deleted, as the operator confirmed",
-                    at,
-                )?;
-                Ok::<(), StoreError>(())
+                if !tx.records()?.contains_key(service) {
+                    return Ok(None);
+                }
+                let mut waited = false;
+                tx.update_record(service, |record| {
+                    waited = record.needs_you || record.retry_at.is_some();
+                    record.needs_you = false;
+                    record.failures = 0;
+                    record.retry_at = None;
+                    record.cause = None;
+                })?;
+                let text = "the operator asked for another try";
+                tx.append_event(Some(service), "retry", text, at)?;
+                Ok::<_, StoreError>(Some(waited))
             })
             .map_err(|error| refuse_store(&error))?;
-        self.parts.handle.nudge();
-        Ok(Reply {
-            text: format!("the data of {service} were deleted\n"),
-            changed: true,
-        })
-    }
-
-    fn retry(&self, service: &ServiceId) -> Result<Reply, Refusal> {
-        let state = &self.parts.services.ground.state;
-        let records = state.records().map_err(|error| refuse_store(&error))?;
-        let Some(mut record) = records.get(service).cloned() else {
+        let Some(changed) = waited else {
             let world = self.parts.services.world();
             if world.resolved.desired.services.contains_key(service) {
                 return Err(Refusal {
@@ -370,24 +321,6 @@ impl RealNode {
                 hint: "`flash-node status` lists the services".to_owned(),
             });
         };
-        let changed = record.needs_you || record.retry_at.is_some();
-        record.needs_you = false;
-        record.failures = 0;
-        record.retry_at = None;
-        record.cause = None;
-        let at = self.parts.clock.wall();
-        state
-            .transaction(|tx| {
-                tx.put_record(&record)?;
-                tx.append_event(
-                    Some(service),
-                    "retry",
-                    "the operator asked for another try",
-                    at,
-                )?;
-                Ok::<(), StoreError>(())
-            })
-            .map_err(|error| refuse_store(&error))?;
         crate::fail::point("retry.noted");
         self.parts.handle.nudge();
         let text = if changed {
@@ -396,6 +329,19 @@ impl RealNode {
             format!("{service} was not waiting\n")
         };
         Ok(Reply { text, changed })
+    }
+
+    /// A change that arrives while services stop would start them again behind the operator's back.
+    fn refuse_while_stopping(&self) -> Result<(), Refusal> {
+        let asked = (*self.parts.down.borrow()).max(*self.parts.stopping.borrow());
+        if asked == Stop::No {
+            return Ok(());
+        }
+        Err(Refusal {
+            code: "stopping".to_owned(),
+            message: "the node is stopping; nothing was changed".to_owned(),
+            hint: "ask again once it is up: `flash-node up`".to_owned(),
+        })
     }
 
     async fn with_vault<T: Send + 'static>(
@@ -506,6 +452,9 @@ impl Node for RealNode {
 
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         let _turn = self.one_at_a_time.lock().await;
+        if changes_services(&command) {
+            self.refuse_while_stopping()?;
+        }
         let looks = matches!(&command, Command::Plan);
         let reply = self.carry_out(command).await;
         if !looks {
@@ -527,7 +476,15 @@ impl RealNode {
                 dry_run,
             } => self.set(&service, &setting, &value, dry_run).await,
             Command::Remove { service } => self.remove(&service).await,
-            Command::Purge { service, confirm } => self.purge(&service, &confirm),
+            Command::Purge { service, confirm } => {
+                let Parts {
+                    handle,
+                    services,
+                    clock,
+                    ..
+                } = &self.parts;
+                purge::purge(handle, services, clock, &service, &confirm).await
+            }
             Command::Retry { service } => self.retry(&service),
             Command::Down => {
                 self.note("down", "the operator stopped the node");
@@ -580,7 +537,18 @@ impl RealNode {
     }
 }
 
-/// Deletes a folder of data. A link in it is deleted, never followed.
-fn remove_tree(folder: &Path) -> Result<(), StoreError> {
-    std::fs::remove_dir_all(folder).map_err(|error| StoreError::io(folder, "deleting", error))
+/// Whether a command changes which services run or what they hold.
+fn changes_services(command: &Command) -> bool {
+    match command {
+        Command::Apply | Command::Remove { .. } | Command::Purge { .. } | Command::Retry { .. } => {
+            true
+        }
+        Command::Set { dry_run, .. } => !dry_run,
+        Command::Plan
+        | Command::Down
+        | Command::Unlock { .. }
+        | Command::Seal
+        | Command::ChangePassphrase { .. }
+        | Command::AddKeyFile { .. } => false,
+    }
 }

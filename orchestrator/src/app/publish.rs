@@ -20,7 +20,7 @@ use crate::status::NodeStatus;
 pub(super) struct Sources {
     pub(super) services: Arc<RealServices>,
     pub(super) not_enforced: Vec<String>,
-    pub(super) api: SocketAddr,
+    pub(super) api: Option<SocketAddr>,
 }
 
 impl Sources {

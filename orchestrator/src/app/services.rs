@@ -28,6 +28,7 @@ use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::schema::InitWhen;
 use crate::manifest::schema::Manifest;
+use crate::reconcile::guard;
 use crate::reconcile::observed::Obstacle;
 use crate::reconcile::services::JobsDone;
 use crate::reconcile::services::Services;
@@ -220,6 +221,14 @@ impl Services for RealServices {
                 }
                 replaced_program(&self.ground, &world, spec).or_else(|| taken_port(spec))
             })
+    }
+
+    fn data_in(&self, spec: &ServiceSpec) -> BTreeSet<Name> {
+        let volumes = spec.volumes.iter();
+        volumes
+            .filter(|(_, volume)| guard::guarded(volume.class) && guard::holds_data(&volume.path))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     async fn unit(&self, spec: &ServiceSpec, hash: &SpecHash) -> Result<Unit, Obstacle> {

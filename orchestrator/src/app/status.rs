@@ -1,6 +1,8 @@
 //! Owns the way from the reconciler's view to the status that people and programs read.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::app::vault::VaultFacts;
 use crate::app::world::World;
@@ -25,7 +27,7 @@ pub(super) struct Frame<'a> {
     pub(super) runtime: RuntimeKind,
     pub(super) not_enforced: &'a [String],
     pub(super) vault: VaultFacts,
-    pub(super) api: SocketAddr,
+    pub(super) api: Option<SocketAddr>,
     pub(super) cursor: u64,
 }
 
@@ -41,11 +43,15 @@ pub(super) fn node_status(view: &View, frame: &Frame<'_>) -> NodeStatus {
                 .iter()
                 .map(|(id, service)| wanted_status(view, frame, id, service)),
         );
-        let unwanted = view
-            .instances
-            .keys()
-            .filter(|id| !desired.services.contains_key(*id));
-        services.extend(unwanted.map(|id| leaving_status(view, frame, id)));
+        let there = view.instances.keys().chain(view.unreadable());
+        let unwanted: BTreeSet<&ServiceId> = there
+            .filter(|id| !desired.services.contains_key(*id))
+            .collect();
+        services.extend(
+            unwanted
+                .into_iter()
+                .map(|id| leaving_status(view, frame, id)),
+        );
         services.sort_by(|one, other| one.id.cmp(&other.id));
     }
     NodeStatus {
@@ -58,7 +64,9 @@ pub(super) fn node_status(view: &View, frame: &Frame<'_>) -> NodeStatus {
         pid: std::process::id(),
         vault: vault_status(&frame.vault),
         services,
-        api: format!("http://{}", frame.api),
+        api: frame
+            .api
+            .map_or_else(String::new, |address| format!("http://{address}")),
         cursor: frame.cursor,
     }
 }
@@ -154,8 +162,9 @@ fn endpoints(service: &DesiredService) -> Vec<EndpointStatus> {
 
 fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStatus {
     let state = state_code(view, id, &Wanted::External);
-    let text = format!("{id} is no longer wanted and is being stopped; its data stay");
-    let signal = |ok| Signal::new(ok, "stopping", text.clone());
+    let (code, text) = leaving_text(view, id);
+    let signal = |ok| Signal::new(ok, code.clone(), text.clone());
+    let unreadable = view.unreadable().contains(&id);
     ServiceStatus {
         id: id.to_string(),
         title: id.to_string(),
@@ -177,13 +186,45 @@ fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStat
             .get(id)
             .and_then(|one| one.started_at)
             .map(|at| at.0),
-        alive: signal(Some(running(view, id))),
+        // Whether a program runs whose record cannot be read is not known.
+        alive: signal((!unreadable).then(|| running(view, id))),
         ready: signal(Some(false)),
         synced: signal(None),
         endpoints: Vec::new(),
-        next: None,
+        next: next(view, id, "stopping"),
         not_enforced: frame.not_enforced.to_vec(),
     }
+}
+
+/// Says how far the stop of a service is, and what holds it up.
+fn leaving_text(view: &View, id: &ServiceId) -> (String, String) {
+    if let Some(problem) = &view.problem {
+        return (problem.code.clone(), problem.text.clone());
+    }
+    let note = view.plan.notes.iter().find(|note| note.service == *id);
+    match (note, view.time_left.get(id)) {
+        (Some(note), Some(left)) if note.code == "stopping" => {
+            let text = format!("{}, {}; its data stay", note.text, left_in_words(*left));
+            (note.code.clone(), text)
+        }
+        (Some(note), _) => (note.code.clone(), note.text.clone()),
+        (None, _) => (
+            "stopping".to_owned(),
+            format!("{id} is no longer wanted and is being stopped; its data stay"),
+        ),
+    }
+}
+
+/// Rounds up: a line that changed each second would flood whoever only sees what changed.
+fn left_in_words(left: Duration) -> String {
+    let step = if left > Duration::from_secs(60) {
+        60
+    } else {
+        10
+    };
+    let seconds = left.as_secs_f64().ceil();
+    let rounded = (seconds / f64::from(step)).ceil() * f64::from(step);
+    format!("up to {rounded:.0} s are left")
 }
 
 fn runtime_word(frame: &Frame<'_>, wanted: &Wanted) -> &'static str {

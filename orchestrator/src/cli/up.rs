@@ -293,9 +293,11 @@ pub(super) async fn down(context: &mut Context) -> Result<Exit, Failure> {
     context.print_reply(&reply);
     let mut progress = Progress::new(&context.screen);
     // Each service has its own grace, up to a quarter of an hour; the daemon ends the wait, not we.
+    let mut unreadable = Vec::new();
     while client.answers() {
         if let Ok(now) = client.status().await {
             progress.show(&mut context.screen, &now);
+            unreadable = unreadable_in(&now);
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -312,8 +314,28 @@ pub(super) async fn down(context: &mut Context) -> Result<Exit, Failure> {
             format!("look into {}", data.join("logs/flash-node.log").display()),
         ));
     }
+    if !unreadable.is_empty() {
+        let (names, first) = (unreadable.join(", "), unreadable[0].clone());
+        return Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "the node is down, but the record of {names} cannot be read, so that it may still run"
+            ),
+            format!(
+                "look at run/{first} in the data folder, end what runs of it, remove that folder, then `flash-node down` again"
+            ),
+        ));
+    }
     context.screen.note("the node is down; its data stay");
     Ok(Exit::Ok)
+}
+
+/// The services of which nobody can say whether they run.
+fn unreadable_in(now: &NodeStatus) -> Vec<String> {
+    let all = now.services.iter();
+    all.filter(|service| service.ready.code == "record_unreadable")
+        .map(|service| service.id.clone())
+        .collect()
 }
 
 async fn down_without_daemon(context: &mut Context, data: PathBuf) -> Result<Exit, Failure> {

@@ -5,6 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
 use crate::clock::Clock;
 use crate::fail;
 use crate::id::ServiceId;
@@ -18,6 +21,7 @@ use crate::runtime::DropStage;
 use crate::runtime::Runtime;
 use crate::runtime::RuntimeError;
 use crate::runtime::Unit;
+use crate::service::desired::Desired;
 use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;
 use crate::service::spec::ServiceSpec;
@@ -39,6 +43,10 @@ pub(super) struct Hands {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) patience: Patience,
     pub(super) boot_id: String,
+    /// What is wanted now: a start takes its time, and what it was begun for may be over.
+    pub(super) desired: watch::Receiver<Arc<Desired>>,
+    /// Cancelled when the orchestrator ends: what only waits is dropped then.
+    pub(super) ending: CancellationToken,
 }
 
 /// How a step ended.
@@ -48,6 +56,10 @@ pub(super) enum Done {
     Well,
     /// The program was asked to stop; it is killed after so long.
     Asked(Duration),
+    /// The program was killed; whether it is gone is seen by the next pass.
+    Killed,
+    /// It was given up half-way: it is no longer wanted, or the orchestrator ends.
+    GivenUp,
     /// A start failed, and that was counted.
     Failed,
     /// Another step failed, and that was noted.
@@ -58,14 +70,20 @@ pub(super) enum Done {
 
 impl Hands {
     /// Carries `step` out. `service` is the desired service, where it is wanted.
-    pub(super) async fn execute(&self, step: &Step, service: Option<&DesiredService>) -> Done {
+    /// `again`: this orchestrator killed the program before, and told so.
+    pub(super) async fn execute(
+        &self,
+        step: &Step,
+        service: Option<&DesiredService>,
+        again: bool,
+    ) -> Done {
         let ended = match &step.action {
             Action::Start { hash } => self.start(service, hash).await,
             Action::Supervise { hash } => self.supervise(&step.service, hash).await,
             Action::Remove { stop } | Action::Restart { stop } | Action::AskAgain { stop } => {
                 self.ask_to_stop(&step.service, *stop, &step.because).await
             }
-            Action::Kill { stop } => self.kill(&step.service, *stop).await,
+            Action::Kill { stop } => self.kill(&step.service, *stop, again).await,
             Action::Clean => self.clean(&step.service).await,
         };
         match ended {
@@ -78,29 +96,53 @@ impl Hands {
         }
     }
 
-    fn record(&self, service: &ServiceId) -> Result<ServiceRecord, StoreError> {
-        let records = self.state.records()?;
-        Ok(records
-            .get(service)
-            .cloned()
-            .unwrap_or_else(|| ServiceRecord::new(service.clone())))
-    }
-
-    fn write(&self, record: &ServiceRecord, code: &str, text: &str) -> Result<(), StoreError> {
+    /// Changes a record, and writes an event, in one transaction: between reading and writing nobody else writes.
+    fn update(
+        &self,
+        service: &ServiceId,
+        event: Option<(&str, &str)>,
+        change: impl FnOnce(&mut ServiceRecord),
+    ) -> Result<ServiceRecord, StoreError> {
         self.state.transaction(|tx| {
-            tx.put_record(record)?;
-            tx.append_event(Some(&record.service), code, text, self.clock.wall())?;
-            Ok(())
+            let record = tx.update_record(service, change)?;
+            if let Some((code, text)) = event {
+                tx.append_event(Some(service), code, text, self.clock.wall())?;
+            }
+            Ok(record)
         })
     }
 
-    fn intend(&self, record: &mut ServiceRecord, kind: IntentKind) -> Result<(), StoreError> {
-        record.intent = Some(Intent {
-            id: self.state.next_id()?,
-            kind,
-            begun_at: self.clock.wall(),
-        });
-        self.state.put_record(record)
+    /// Writes an intent down, and whatever else `change` says, before anything is done.
+    fn intend(
+        &self,
+        service: &ServiceId,
+        kind: IntentKind,
+        change: impl FnOnce(&mut ServiceRecord),
+    ) -> Result<ServiceRecord, StoreError> {
+        let begun_at = self.clock.wall();
+        self.state.transaction(|tx| {
+            let id = tx.next_id()?;
+            tx.update_record(service, |record| {
+                change(record);
+                record.intent = Some(Intent { id, kind, begun_at });
+            })
+        })
+    }
+
+    /// Notes which volumes hold data: from then on the service is not started without them.
+    pub(super) fn note_data(&self, record: &mut ServiceRecord) {
+        if let Some(applied) = &record.applied {
+            record
+                .held_data
+                .extend(self.services.data_in(&applied.spec));
+        }
+    }
+
+    /// Whether this very specification is still wanted.
+    fn wants(&self, service: &ServiceId, hash: &SpecHash) -> bool {
+        let desired = self.desired.borrow();
+        let wanted = desired.services.get(service).map(|one| &one.wanted);
+        matches!(wanted, Some(Wanted::Run { hash: now, .. }) if now == hash)
     }
 
     async fn start(
@@ -116,37 +158,61 @@ impl Hands {
         else {
             return Ok(Done::Well);
         };
+        // It may have waited for its turn, and what was wanted then may be over.
+        if !self.wants(&spec.id, hash) {
+            return Ok(Done::GivenUp);
+        }
         fail::point("start.begin");
-        let mut record = self.record(&spec.id)?;
-        record.removed = false;
-        record.applied = Some(Applied {
-            hash: hash.clone(),
-            spec: (**spec).clone(),
-            settings: settings.clone(),
-        });
-        self.intend(&mut record, IntentKind::Start { hash: hash.clone() })?;
+        let intent = IntentKind::Start { hash: hash.clone() };
+        let record = self.intend(&spec.id, intent, |record| {
+            let old = record.applied.as_ref().map(|applied| &applied.hash);
+            if old.is_some_and(|old| old != hash) {
+                // Another specification is another try: what failed before says nothing of it.
+                forget_failures(record);
+            }
+            record.removed = false;
+            record.applied = Some(Applied {
+                hash: hash.clone(),
+                spec: (**spec).clone(),
+                settings: settings.clone(),
+            });
+            self.note_data(record);
+        })?;
         fail::point("start.intended");
-        let unit = self.services.unit(spec, hash).await?;
-        fail::point("start.filled");
-        let done = self
-            .services
-            .before_start(spec, &unit, &record.jobs_done)
-            .await?;
-        record.jobs_done.extend(done);
-        self.state.put_record(&record)?;
+        let getting_ready = async {
+            let unit = self.services.unit(spec, hash).await?;
+            fail::point("start.filled");
+            let done = self
+                .services
+                .before_start(spec, &unit, &record.jobs_done)
+                .await?;
+            Ok::<_, Obstacle>((unit, done))
+        };
+        // A job may take minutes; the next orchestrator finds the intent and begins the job again.
+        let Some(ready) = self.ending.run_until_cancelled(getting_ready).await else {
+            return Ok(Done::GivenUp);
+        };
+        let (unit, done) = ready?;
+        self.update(&spec.id, None, |record| record.jobs_done.extend(done))?;
         fail::point("start.prepared");
+        if !self.wants(&spec.id, hash) {
+            self.update(&spec.id, None, |record| record.intent = None)?;
+            return Ok(Done::GivenUp);
+        }
         self.runtime.ensure(&unit).await.map_err(failed_start)?;
         fail::point("start.ensured");
-        record.intent = None;
-        self.write(&record, "started", "started")?;
+        self.update(&spec.id, Some(("started", "started")), |record| {
+            record.intent = None;
+        })?;
         fail::point("start.noted");
         Ok(Done::Well)
     }
 
     /// The program runs already: its files and secrets are not touched, so a sealed vault does not matter.
     async fn supervise(&self, id: &ServiceId, hash: &SpecHash) -> Result<Done, Failure> {
-        let record = self.record(id)?;
-        let Some(applied) = &record.applied else {
+        let records = self.state.records()?;
+        let applied = records.get(id).and_then(|record| record.applied.as_ref());
+        let Some(applied) = applied else {
             let text = format!("{id} runs, but nothing is remembered of how it was started");
             return Err(Failure::Step(Obstacle {
                 code: "unremembered".to_owned(),
@@ -159,11 +225,9 @@ impl Hands {
             .await
             .map_err(failed_supervise)?;
         fail::point("supervise.ensured");
-        self.write(
-            &record,
-            "supervised",
-            "got a new supervisor; it was not restarted",
-        )?;
+        let text = "got a new supervisor; it was not restarted";
+        self.state
+            .append_event(Some(id), "supervised", text, self.clock.wall())?;
         Ok(Done::Well)
     }
 
@@ -175,14 +239,13 @@ impl Hands {
     ) -> Result<Done, Failure> {
         fail::point("stop.begin");
         let grace = Duration::from_secs(u64::from(stop.grace_seconds));
-        let mut record = self.record(id)?;
         let kind = IntentKind::Stop {
             reason: because.join("; "),
             deadline_at: Some(self.clock.wall().plus(grace)),
             boot_id: self.boot_id.clone(),
             asked: true,
         };
-        self.intend(&mut record, kind)?;
+        self.intend(id, kind, |record| self.note_data(record))?;
         fail::point("stop.intended");
         self.runtime
             .as_ref()
@@ -190,16 +253,14 @@ impl Hands {
             .await
             .map_err(failed_stop)?;
         fail::point("stop.asked");
-        self.write(
-            &record,
-            "stopping",
-            &format!("asked to stop: {}", because.join("; ")),
-        )?;
+        let text = format!("asked to stop: {}", because.join("; "));
+        self.state
+            .append_event(Some(id), "stopping", &text, self.clock.wall())?;
         fail::point("stop.noted");
         Ok(Done::Asked(grace))
     }
 
-    async fn kill(&self, id: &ServiceId, stop: StopSpec) -> Result<Done, Failure> {
+    async fn kill(&self, id: &ServiceId, stop: StopSpec, again: bool) -> Result<Done, Failure> {
         fail::point("kill.begin");
         self.runtime
             .as_ref()
@@ -207,16 +268,17 @@ impl Hands {
             .await
             .map_err(failed_stop)?;
         fail::point("kill.killed");
-        let record = self.record(id)?;
-        let text = format!("killed: it did not stop within {} s", stop.grace_seconds);
-        self.write(&record, "killed", &text)?;
-        Ok(Done::Well)
+        if !again {
+            let text = format!("killed: it did not stop within {} s", stop.grace_seconds);
+            self.state
+                .append_event(Some(id), "killed", &text, self.clock.wall())?;
+        }
+        Ok(Done::Killed)
     }
 
     async fn clean(&self, id: &ServiceId) -> Result<Done, Failure> {
         fail::point("clean.begin");
-        let mut record = self.record(id)?;
-        self.intend(&mut record, IntentKind::Clean)?;
+        self.intend(id, IntentKind::Clean, |_| {})?;
         fail::point("clean.intended");
         let stop = StopSpec {
             signal: crate::manifest::schema::StopSignal::Term,
@@ -228,19 +290,25 @@ impl Hands {
             .await
             .map_err(failed_stop)?;
         fail::point("clean.cleaned");
-        record.intent = None;
-        self.write(&record, "cleaned", "cleared away; its data stay")?;
+        let event = ("cleaned", "cleared away; its data stay");
+        self.update(id, Some(event), |record| record.intent = None)?;
         fail::point("clean.noted");
         Ok(Done::Well)
     }
 
     fn note_failure(&self, id: &ServiceId, obstacle: &Obstacle) -> Done {
-        let noted = self.record(id).and_then(|mut record| {
-            record.intent = None;
-            let found = observe::fail(&mut record, obstacle.text.clone(), self.clock.wall(), self.patience);
-            tracing::warn!(service.id = %id, code = obstacle.code, "a step failed for {id}: {}", found.text);
+        let now = self.clock.wall();
+        let noted = self.state.transaction(|tx| {
+            let mut told = None;
+            let record = tx.update_record(id, |record| {
+                record.intent = None;
+                told = Some(observe::fail(record, obstacle.text.clone(), now, self.patience));
+            })?;
+            let text = told.map_or_else(|| obstacle.text.clone(), |found| found.text);
+            tracing::warn!(service.id = %id, code = obstacle.code, "a step failed for {id}: {text}");
             let code = if record.needs_you { "needs_you" } else { obstacle.code.as_str() };
-            self.write(&record, code, &found.text)
+            tx.append_event(Some(id), code, &text, now)?;
+            Ok::<(), StoreError>(())
         });
         fail::point("failure.noted");
         match noted {
@@ -264,6 +332,14 @@ impl Hands {
             Err(error) => Done::NotWritten(error),
         }
     }
+}
+
+/// Forgets what failed, as after a try that went well.
+pub(super) fn forget_failures(record: &mut ServiceRecord) {
+    record.failures = 0;
+    record.needs_you = false;
+    record.retry_at = None;
+    record.cause = None;
 }
 
 /// A unit that names a running program without anything to lay out. It has no program file, so that no runtime can

@@ -6,6 +6,7 @@ mod execute;
 mod observe;
 
 pub mod backoff;
+pub mod guard;
 pub mod observed;
 pub mod plan;
 pub mod services;
@@ -30,10 +31,10 @@ use crate::id::ServiceId;
 use crate::reconcile::backoff::Patience;
 use crate::reconcile::execute::Done;
 use crate::reconcile::execute::Hands;
-use crate::reconcile::observe::Found;
 use crate::reconcile::observe::Look;
 use crate::reconcile::observed::Observed;
 use crate::reconcile::observed::Obstacle;
+use crate::reconcile::observed::State;
 use crate::reconcile::plan::Action;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::plan::Step;
@@ -92,6 +93,10 @@ pub struct View {
     pub jobs: BTreeMap<ServiceId, Obstacle>,
     /// What keeps the whole reconciler from acting.
     pub problem: Option<Obstacle>,
+    /// What is being worked on: a step or a job was begun and has not ended.
+    pub busy: BTreeSet<ServiceId>,
+    /// How long each service that was asked to stop has left.
+    pub time_left: BTreeMap<ServiceId, Duration>,
     /// Moves with each event that was written.
     pub passes: u64,
     /// The newest nudge that was heard before it looked.
@@ -102,10 +107,29 @@ impl View {
     /// Whether nothing of this node is there any more.
     #[must_use]
     pub fn all_down(&self) -> bool {
-        self.passes > 0
-            && self.problem.is_none()
-            && self.instances.is_empty()
-            && self.plan.nothing_due()
+        self.settled() && self.instances.is_empty() && self.unreadable().is_empty()
+    }
+
+    /// Whether nothing is left but services whose records cannot be read, and what waits for those to end.
+    #[must_use]
+    pub fn only_unreadable_left(&self) -> bool {
+        let waits = |code: &str| matches!(code, "record_unreadable" | "waits_to_stop");
+        self.settled()
+            && !self.unreadable().is_empty()
+            && self.plan.notes.iter().all(|note| waits(&note.code))
+    }
+
+    /// The services whose records cannot be read: whether they run is not known.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<&ServiceId> {
+        let all = self.observed.services.iter();
+        all.filter(|(_, service)| service.state == State::Unreadable)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    fn settled(&self) -> bool {
+        self.passes > 0 && self.problem.is_none() && self.busy.is_empty() && self.plan.nothing_due()
     }
 }
 
@@ -176,6 +200,7 @@ pub fn start(
         token.clone(),
     );
     let reconciler = Reconciler {
+        began_at: parts.clock.monotonic(),
         hands: Hands {
             runtime: parts.runtime,
             state: parts.state,
@@ -183,6 +208,8 @@ pub fn start(
             clock: parts.clock,
             patience: parts.patience,
             boot_id: parts.boot_id,
+            desired: desired.clone(),
+            ending: token.clone(),
         },
         starts: Arc::new(Semaphore::new(parts.parallel_starts)),
         desired,
@@ -191,6 +218,8 @@ pub fn start(
         board,
         view: view_sender,
         deadlines: BTreeMap::new(),
+        killed: BTreeMap::new(),
+        ready_since: BTreeMap::new(),
         busy: BTreeSet::new(),
         running: FuturesUnordered::new(),
         epochs: BTreeMap::new(),
@@ -224,9 +253,13 @@ struct Epoch {
 enum Ended {
     Step(Step, Done),
     Jobs(ServiceId, Option<UnixMillis>, Result<JobsDone, Obstacle>),
+    /// The jobs were dropped, because the orchestrator ends.
+    Dropped(ServiceId),
 }
 
 struct Reconciler {
+    /// When this orchestrator began, in monotonic time.
+    began_at: Duration,
     hands: Hands,
     starts: Arc<Semaphore>,
     desired: watch::Receiver<Arc<Desired>>,
@@ -235,6 +268,10 @@ struct Reconciler {
     board: watch::Receiver<Board>,
     view: watch::Sender<Arc<View>>,
     deadlines: BTreeMap<ServiceId, Duration>,
+    /// Programs that were killed and run on, with how often, and before when it is not tried again.
+    killed: BTreeMap<ServiceId, (u32, Duration)>,
+    /// Since when each service is ready without a break, in monotonic time, with the start of its run.
+    ready_since: BTreeMap<ServiceId, (Option<UnixMillis>, Duration)>,
     busy: BTreeSet<ServiceId>,
     running: FuturesUnordered<BoxFuture<'static, Ended>>,
     epochs: BTreeMap<ServiceId, Epoch>,
@@ -260,7 +297,7 @@ impl Resting {
 
     fn note(&mut self, service: &ServiceId, done: &Done, now: Duration) {
         match done {
-            Done::Well | Done::Asked(_) | Done::Failed => {
+            Done::Well | Done::Asked(_) | Done::Killed | Done::GivenUp | Done::Failed => {
                 self.all = None;
                 self.services.remove(service);
             }
@@ -300,7 +337,8 @@ impl Reconciler {
                 () = tokio::time::sleep(rest) => {}
             }
         }
-        // A step that was begun is finished: half a start is a state, but a finished one is better.
+        // What only waits, for its turn or for a job, gives up by itself. A step that is at the runtime is finished:
+        // half a start is a state, but a finished one is better.
         while let Some(ended) = self.running.next().await {
             self.note(ended);
         }
@@ -356,16 +394,23 @@ impl Reconciler {
             .state
             .records()
             .map_err(|error| unwritable(&error))?;
-        self.deadlines.retain(|service, _| {
+        let runs = |service: &ServiceId| {
             view.instances
                 .get(service)
                 .is_some_and(|one| matches!(one.state, InstanceState::Running { .. }))
-        });
+        };
+        self.deadlines.retain(|service, _| runs(service));
+        self.killed.retain(|service, _| runs(service));
+        self.note_ready(view);
+        let external = external(desired);
         let look = Look {
             instances: &view.instances,
             unreadable: &unreadable,
+            external: &external,
             board: &view.board,
             deadlines: &self.deadlines,
+            ready_since: &self.ready_since,
+            began_at: self.began_at,
             monotonic: self.hands.clock.monotonic(),
             now: self.hands.clock.wall(),
             patience: self.hands.patience,
@@ -375,10 +420,11 @@ impl Reconciler {
             .values_mut()
             .filter(|record| !self.busy.contains(&record.service))
         {
-            let before = record.clone();
-            let found = look.settle(record);
-            if *record != before || !found.is_empty() {
-                self.remember(record, &found)
+            let mut settled = record.clone();
+            let found = look.settle(&mut settled);
+            if *record != settled || !found.is_empty() {
+                *record = self
+                    .remember(&record.service, &look)
                     .map_err(|error| unwritable(&error))?;
             }
         }
@@ -398,9 +444,16 @@ impl Reconciler {
                 look.observe(id, records.get(id), self.jobs_pending(id, &view.instances));
             if let Some(Wanted::Run { spec, hash }) =
                 desired.services.get(id).map(|service| &service.wanted)
-                && !matches!(&service.state, observed::State::Running { hash: running, .. } if running == hash)
+                && !matches!(&service.state, State::Running { hash: running, .. } if running == hash)
+                // What is being started holds its ports by itself in a moment: asking after them would disturb it.
+                && !self.busy.contains(id)
             {
-                service.blocked = self.hands.services.obstacle(spec, service.state.occupied());
+                let running = service.state.occupied();
+                let services = &self.hands.services;
+                service.blocked = services.obstacle(spec, running).or_else(|| {
+                    let held = &records.get(id).filter(|_| !running)?.held_data;
+                    guard::lost_data(spec, held, &services.data_in(spec))
+                });
             }
             observed.services.insert(id.clone(), service);
         }
@@ -417,11 +470,7 @@ impl Reconciler {
         let mut targets: Targets = running
             .map(|one| (one.service.clone(), one.started_at))
             .collect();
-        let external = desired
-            .services
-            .iter()
-            .filter(|(_, service)| service.wanted == Wanted::External);
-        targets.extend(external.map(|(id, _)| (id.clone(), None)));
+        targets.extend(external(desired).into_iter().map(|id| (id, None)));
         self.targets.send_if_modified(|now| {
             let differs = *now != targets;
             *now = targets;
@@ -429,18 +478,44 @@ impl Reconciler {
         });
     }
 
-    fn remember(&self, record: &ServiceRecord, found: &[Found]) -> Result<(), StoreError> {
+    /// Brings the kept record up to date. It is read anew: since this pass read it, the operator may have asked for
+    /// another try.
+    fn remember(&self, service: &ServiceId, look: &Look<'_>) -> Result<ServiceRecord, StoreError> {
         crate::fail::point("observe.begin");
-        self.hands.state.transaction(|tx| {
-            tx.put_record(record)?;
+        let record = self.hands.state.transaction(|tx| {
+            let mut found = Vec::new();
+            let record = tx.update_record(service, |record| {
+                found = look.settle(record);
+                if found.iter().any(|one| one.code == "first_ready") {
+                    self.hands.note_data(record);
+                }
+            })?;
             for one in found {
                 tracing::info!(service.id = %one.service, code = one.code, "{}: {}", one.service, one.text);
                 tx.append_event(Some(&one.service), one.code, &one.text, self.hands.clock.wall())?;
             }
-            Ok::<(), StoreError>(())
+            Ok::<_, StoreError>(record)
         })?;
         crate::fail::point("observe.noted");
-        Ok(())
+        Ok(record)
+    }
+
+    /// Keeps since when each service is ready.
+    fn note_ready(&mut self, view: &View) {
+        let now = self.hands.clock.monotonic();
+        let ready = view.board.iter().filter(|(id, (since, signals))| {
+            let instance = view.instances.get(*id);
+            signals.ready.ok == Some(true)
+                && instance.is_some_and(|one| {
+                    matches!(one.state, InstanceState::Running { .. }) && one.started_at == *since
+                })
+        });
+        self.ready_since = ready
+            .map(|(id, (run, _))| {
+                let known = self.ready_since.get(id).filter(|(known, _)| known == run);
+                (id.clone(), (*run, known.map_or(now, |(_, since)| *since)))
+            })
+            .collect();
     }
 
     /// Whether the jobs that follow the running start have not all been looked at.
@@ -458,8 +533,15 @@ impl Reconciler {
         let due = plan(desired, &view.observed);
         let now = self.hands.clock.monotonic();
         for step in &due.steps {
-            if !self.resting.rests(&step.service, now) && self.busy.insert(step.service.clone()) {
-                self.begin(step.clone(), desired);
+            let again = self.killed.get(&step.service).copied();
+            let kills = matches!(step.action, Action::Kill { .. });
+            if self.resting.rests(&step.service, now)
+                || kills && again.is_some_and(|(_, until)| until > now)
+            {
+                continue;
+            }
+            if self.busy.insert(step.service.clone()) {
+                self.begin(step.clone(), desired, again.is_some());
             }
         }
         self.begin_jobs(desired, view);
@@ -478,6 +560,12 @@ impl Reconciler {
             .iter()
             .any(|note| note.code != "keep" && note.code != "external");
         view.plan = due;
+        view.busy.clone_from(&self.busy);
+        view.time_left = self
+            .deadlines
+            .iter()
+            .map(|(id, deadline)| (id.clone(), deadline.saturating_sub(now)))
+            .collect();
         if waits || !view.plan.steps.is_empty() || !self.busy.is_empty() {
             SOON
         } else {
@@ -485,7 +573,7 @@ impl Reconciler {
         }
     }
 
-    fn begin(&self, step: Step, desired: &Arc<Desired>) {
+    fn begin(&self, step: Step, desired: &Arc<Desired>, again: bool) {
         let (hands, starts, desired) = (
             self.hands.clone(),
             Arc::clone(&self.starts),
@@ -495,13 +583,15 @@ impl Reconciler {
         self.running.push(Box::pin(async move {
             let service = desired.services.get(&step.service);
             let done = if matches!(step.action, Action::Start { .. }) {
-                let _turn = starts
-                    .acquire()
-                    .await
-                    .expect("the semaphore is never closed");
-                hands.execute(&step, service).await
+                match hands.ending.run_until_cancelled(starts.acquire()).await {
+                    Some(turn) => {
+                        let _turn = turn.expect("the semaphore is never closed");
+                        hands.execute(&step, service, again).await
+                    }
+                    None => Done::GivenUp,
+                }
             } else {
-                hands.execute(&step, service).await
+                hands.execute(&step, service, again).await
             };
             Ended::Step(step, done)
         }));
@@ -520,6 +610,13 @@ impl Reconciler {
             if epoch.since != instance.started_at {
                 *epoch = Epoch {
                     since: instance.started_at,
+                    // What was done for this very start was done, whichever orchestrator did it.
+                    done: view
+                        .records
+                        .get(id)
+                        .filter(|record| record.alive_epoch == instance.started_at)
+                        .map(|record| record.epoch_jobs.clone())
+                        .unwrap_or_default(),
                     ..Epoch::default()
                 };
             }
@@ -535,16 +632,19 @@ impl Reconciler {
                 .get(id)
                 .map(|record| record.jobs_done.clone())
                 .unwrap_or_default();
-            let (services, id, since, done) = (
-                Arc::clone(&self.hands.services),
+            let (hands, id, since, done) = (
+                self.hands.clone(),
                 id.clone(),
                 epoch.since,
                 epoch.done.clone(),
             );
             self.busy.insert(id.clone());
             self.running.push(Box::pin(async move {
-                let result = services.after_alive(&id, &once, &done).await;
-                Ended::Jobs(id, since, result)
+                let jobs = hands.services.after_alive(&id, &once, &done);
+                match hands.ending.run_until_cancelled(jobs).await {
+                    Some(result) => Ended::Jobs(id, since, result),
+                    None => Ended::Dropped(id),
+                }
             }));
         }
     }
@@ -557,7 +657,13 @@ impl Reconciler {
                 self.resting
                     .note(&step.service, &done, self.hands.clock.monotonic());
                 match done {
-                    Done::Well | Done::Failed | Done::Troubled => {}
+                    Done::Well | Done::GivenUp | Done::Failed | Done::Troubled => {}
+                    Done::Killed => {
+                        let now = self.hands.clock.monotonic();
+                        let (times, until) = self.killed.entry(step.service).or_default();
+                        *until = now + Duration::from_secs(1 << (*times).min(5));
+                        *times = times.saturating_add(1);
+                    }
                     Done::Asked(grace) => {
                         let deadline = self.hands.clock.monotonic() + grace;
                         self.deadlines.insert(step.service, deadline);
@@ -565,11 +671,15 @@ impl Reconciler {
                     Done::NotWritten(error) => self.written = Some(unwritable(&error)),
                 }
             }
+            Ended::Dropped(id) => {
+                self.busy.remove(&id);
+            }
             Ended::Jobs(id, since, result) => {
                 self.busy.remove(&id);
-                if let Err(error) = self.note_jobs(&id, since, result) {
-                    self.written = Some(unwritable(&error));
-                }
+                self.written = self
+                    .note_jobs(&id, since, result)
+                    .err()
+                    .map(|error| unwritable(&error));
             }
         }
     }
@@ -586,20 +696,23 @@ impl Reconciler {
         };
         match result {
             Ok(done) => {
+                let jobs: BTreeSet<Name> = epoch.done.union(&done.this_start).cloned().collect();
+                epoch.retry_at = Some(now + Duration::from_secs(1));
+                if jobs != epoch.done || !done.once.is_empty() {
+                    let (since, jobs) = (epoch.since, jobs.clone());
+                    // What is not written down is not done: the jobs are looked at again.
+                    self.hands.state.transaction(|tx| {
+                        tx.update_record(id, |record| {
+                            record.alive_epoch = since;
+                            record.epoch_jobs = jobs;
+                            record.jobs_done.extend(done.once);
+                        })
+                    })?;
+                }
+                epoch.done = jobs;
                 epoch.passed = true;
                 epoch.failures = 0;
                 epoch.obstacle = None;
-                epoch.retry_at = Some(now + Duration::from_secs(1));
-                epoch.done.extend(done.this_start);
-                if !done.once.is_empty() {
-                    let records = self.hands.state.records()?;
-                    let mut record = records
-                        .get(id)
-                        .cloned()
-                        .unwrap_or_else(|| ServiceRecord::new(id.clone()));
-                    record.jobs_done.extend(done.once);
-                    self.hands.state.put_record(&record)?;
-                }
             }
             Err(obstacle) => {
                 epoch.failures += 1;
@@ -617,6 +730,14 @@ impl Reconciler {
         }
         Ok(())
     }
+}
+
+/// The services that are the operator's own.
+fn external(desired: &Desired) -> BTreeSet<ServiceId> {
+    let all = desired.services.iter();
+    all.filter(|(_, service)| service.wanted == Wanted::External)
+        .map(|(id, _)| id.clone())
+        .collect()
 }
 
 fn no_list(error: &RuntimeError) -> Obstacle {

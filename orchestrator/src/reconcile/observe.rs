@@ -4,12 +4,14 @@
 //! It changes records in memory only; the caller writes them before anything else happens.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::UnixMillis;
 use crate::id::ServiceId;
 use crate::manifest::schema::OnLoss;
 use crate::reconcile::backoff::Patience;
+use crate::reconcile::execute::forget_failures;
 use crate::reconcile::observed::ObservedService;
 use crate::reconcile::observed::Recovery;
 use crate::reconcile::observed::State;
@@ -35,9 +37,15 @@ pub(super) struct Found {
 pub(super) struct Look<'a> {
     pub(super) instances: &'a BTreeMap<ServiceId, Instance>,
     pub(super) unreadable: &'a [ServiceId],
+    /// The operator's own services, which have no instance.
+    pub(super) external: &'a BTreeSet<ServiceId>,
     pub(super) board: &'a Board,
     /// When each stop that this orchestrator asked for runs out, in monotonic time.
     pub(super) deadlines: &'a BTreeMap<ServiceId, Duration>,
+    /// Since when each service is ready without a break, in monotonic time, with the start of its run.
+    pub(super) ready_since: &'a BTreeMap<ServiceId, (Option<UnixMillis>, Duration)>,
+    /// When this orchestrator began to look, in monotonic time.
+    pub(super) began_at: Duration,
     pub(super) monotonic: Duration,
     pub(super) now: UnixMillis,
     pub(super) patience: Patience,
@@ -79,7 +87,7 @@ impl Look<'_> {
                 {
                     record.intent = None;
                 }
-                self.settle_running(record, instance, &mut found);
+                self.settle_running(record, &mut found);
             }
             Some((_, InstanceState::Prepared)) | None => {
                 let stop = matches!(&record.intent, Some(intent) if matches!(intent.kind, IntentKind::Stop { .. }));
@@ -96,16 +104,17 @@ impl Look<'_> {
         found
     }
 
-    fn settle_running(
-        &self,
-        record: &mut ServiceRecord,
-        instance: &Instance,
-        found: &mut Vec<Found>,
-    ) {
+    fn settle_running(&self, record: &mut ServiceRecord, found: &mut Vec<Found>) {
         let service = record.service.clone();
         if !self.says(&service, |signals| signals.ready.ok) {
             return;
         }
+        let ready_for = self
+            .ready_since
+            .get(&service)
+            .map_or(Duration::ZERO, |(_, since)| {
+                self.monotonic.saturating_sub(*since)
+            });
         if record.first_ready_at.is_none() {
             record.first_ready_at = Some(self.now);
             found.push(Found {
@@ -114,13 +123,9 @@ impl Look<'_> {
                 text: "is ready for the first time".to_owned(),
             });
         }
-        let runs_for = instance
-            .started_at
-            .map_or(Duration::ZERO, |since| self.now.since(since));
-        if record.failures > 0 && runs_for >= self.patience.settled {
-            record.failures = 0;
-            record.retry_at = None;
-            record.cause = None;
+        // The time that it took to become ready proves nothing: a service may start slowly and then crash.
+        if (record.failures > 0 || record.needs_you) && ready_for >= self.patience.settled {
+            forget_failures(record);
         }
     }
 
@@ -145,7 +150,7 @@ impl Look<'_> {
             return;
         }
         let lost = self.lost_provider(record);
-        if lost.is_none() && self.loss_may_follow(record, exit) {
+        if lost.is_none() && self.undecided(record, exit) {
             return;
         }
         record.seen_exit = Some(SeenExit {
@@ -167,29 +172,47 @@ impl Look<'_> {
         found.push(fail(record, ending(exit), self.now, self.patience));
     }
 
+    /// Whether it may still come to light that a provider went away first.
+    fn undecided(&self, record: &ServiceRecord, exit: Exit) -> bool {
+        self.loss_may_follow(record, exit) || self.answer_may_follow(record, exit)
+    }
+
     /// Whether the end is so fresh that the loss of a provider, which would explain it, may not have been seen yet: the
     /// two ends are reported by two supervisors, in any order.
     fn loss_may_follow(&self, record: &ServiceRecord, exit: Exit) -> bool {
-        let exits_with = record
-            .applied
-            .as_ref()
-            .is_some_and(|applied| applied.spec.edges.iter().any(may_explain_an_end));
-        exits_with && exit.at <= self.now && self.now.since(exit.at) < LOSS_SEEN_WITHIN
+        explaining(record).next().is_some()
+            && exit.at <= self.now
+            && self.now.since(exit.at) < LOSS_SEEN_WITHIN
     }
 
-    /// The provider whose loss explains an end: one that this service exits with, and that does not answer.
+    /// Whether a provider that runs has not answered yet, as after the orchestrator's own start. Nobody waits for ever:
+    /// a provider that hangs answers no probe, and the probe's own time is over by then.
+    fn answer_may_follow(&self, record: &ServiceRecord, exit: Exit) -> bool {
+        let fresh = exit.at <= self.now && self.now.since(exit.at) < ANSWERED_WITHIN
+            || self.monotonic.saturating_sub(self.began_at) < ANSWERED_WITHIN;
+        fresh && explaining(record).any(|provider| self.standing(provider) == Standing::Unknown)
+    }
+
+    /// The provider whose loss explains an end: one that this service exits with, and that is gone or says so.
     fn lost_provider(&self, record: &ServiceRecord) -> Option<ServiceId> {
-        let edges = record
-            .applied
-            .as_ref()
-            .map(|applied| applied.spec.edges.as_slice())
-            .unwrap_or_default();
-        let mut lost = edges
-            .iter()
-            .filter(|edge| may_explain_an_end(edge))
-            .map(|edge| &edge.id.provider)
-            .filter(|provider| !self.says(provider, |signals| signals.alive.ok));
-        lost.next().cloned()
+        explaining(record)
+            .find(|provider| self.standing(provider) == Standing::Lost)
+            .cloned()
+    }
+
+    /// What is known of a provider. The board is empty when an orchestrator begins: that says nothing against anyone.
+    fn standing(&self, provider: &ServiceId) -> Standing {
+        let since = match self.instances.get(provider) {
+            Some(one) if matches!(one.state, InstanceState::Running { .. }) => one.started_at,
+            None if self.external.contains(provider) => None,
+            Some(_) | None => return Standing::Lost,
+        };
+        let answer = self.board.get(provider).filter(|(of, _)| *of == since);
+        match answer.and_then(|(_, signals)| signals.alive.ok) {
+            Some(true) => Standing::There,
+            Some(false) => Standing::Lost,
+            None => Standing::Unknown,
+        }
     }
 
     /// Puts one service into the snapshot.
@@ -218,6 +241,9 @@ impl Look<'_> {
             applied: record
                 .and_then(|record| record.applied.as_ref())
                 .map(|applied| applied.spec.clone()),
+            applied_hash: record
+                .and_then(|record| record.applied.as_ref())
+                .map(|applied| applied.hash.clone()),
             applied_settings: record
                 .and_then(|record| record.applied.as_ref())
                 .map(|applied| applied.settings.clone())
@@ -238,7 +264,7 @@ impl Look<'_> {
         match self.instances.get(service).map(|instance| instance.state) {
             Some(InstanceState::Exited(exit)) => {
                 record.seen_exit.is_none_or(|seen| seen.at != exit.at)
-                    && self.loss_may_follow(record, exit)
+                    && self.undecided(record, exit)
             }
             _ => false,
         }
@@ -283,6 +309,33 @@ impl Look<'_> {
 
 /// How long after the end of a consumer the end of its provider may come to light.
 const LOSS_SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a provider that runs may take for its first answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
+
+/// What is known of a provider when its consumer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It answers.
+    There,
+    /// It runs, or is the operator's own, and has not answered yet.
+    Unknown,
+    /// It does not run, or its answer was no.
+    Lost,
+}
+
+/// The providers whose loss would explain the end of a service.
+fn explaining(record: &ServiceRecord) -> impl Iterator<Item = &ServiceId> {
+    let edges = record
+        .applied
+        .as_ref()
+        .map(|applied| applied.spec.edges.as_slice())
+        .unwrap_or_default();
+    edges
+        .iter()
+        .filter(|edge| may_explain_an_end(edge))
+        .map(|edge| &edge.id.provider)
+}
 
 fn may_explain_an_end(edge: &EdgeSpec) -> bool {
     edge.on_loss == OnLoss::Exits && !crate::reconcile::plan::is_no_service(&edge.id.provider)

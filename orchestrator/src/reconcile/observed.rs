@@ -29,6 +29,8 @@ pub struct ObservedService {
     pub state: State,
     /// What was last started, for naming what changed and for the stop order.
     pub applied: Option<ServiceSpec>,
+    /// The hash of what was last tried. What is there may be older: a start may fail before it reaches the runtime.
+    pub applied_hash: Option<SpecHash>,
     /// The settings that it came from.
     pub applied_settings: BTreeMap<Name, serde_json::Value>,
     /// Whether it answers.
@@ -121,6 +123,7 @@ impl Default for ObservedService {
         Self {
             state: State::Absent,
             applied: None,
+            applied_hash: None,
             applied_settings: BTreeMap::new(),
             alive: false,
             ready: false,

@@ -180,7 +180,8 @@ struct View<'a> {
     running_consumers: OnceCell<Consumers<'a>>,
 }
 
-type Consumers<'a> = BTreeMap<&'a ServiceId, BTreeSet<&'a ServiceId>>;
+/// By provider; whether the consumer cannot do without it stands beside each.
+type Consumers<'a> = BTreeMap<&'a ServiceId, BTreeMap<&'a ServiceId, bool>>;
 
 impl<'a> View<'a> {
     fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
@@ -194,11 +195,14 @@ impl<'a> View<'a> {
     fn find_running_consumers(&self) -> Consumers<'a> {
         let mut found = Consumers::new();
         for (id, service) in &self.observed.services {
+            // What cannot be seen may run: nothing is taken away from under it.
+            let may_run = service.state.occupied() || service.state == State::Unreadable;
             if let Some(applied) = &service.applied
-                && service.state.occupied()
+                && may_run
             {
                 for edge in &applied.edges {
-                    found.entry(&edge.id.provider).or_default().insert(id);
+                    let consumers = found.entry(&edge.id.provider).or_default();
+                    *consumers.entry(id).or_default() |= !edge.optional;
                 }
             }
         }
@@ -247,7 +251,7 @@ impl<'a> View<'a> {
             State::Running { .. } => {
                 // A consumer that is held back runs on as it can: it would be waited for in vain.
                 let waits: Vec<String> = self
-                    .running_consumers(id)
+                    .needing_consumers(id)
                     .filter(|consumer| !self.is_held_back(consumer))
                     .map(ToString::to_string)
                     .collect();
@@ -291,7 +295,7 @@ impl<'a> View<'a> {
             State::Running { .. } => self.decide_restart(id, now, spec),
             State::Stopping { stage, .. } => decide_stopping(now, *stage),
             State::Absent | State::Prepared { .. } | State::Exited { .. } => {
-                self.decide_start(now, spec, hash)
+                self.decide_start(id, now, spec, hash)
             }
             State::Unreadable => Decision::Gone,
         }
@@ -322,7 +326,8 @@ impl<'a> View<'a> {
         let (Some(applied), Some(new)) = (&now.applied, self.desired.services.get(id)) else {
             return unnamed;
         };
-        let Some(hash) = now.state.hash().cloned() else {
+        let known = now.applied_hash.as_ref().or(now.state.hash());
+        let Some(hash) = known.cloned() else {
             return unnamed;
         };
         let old = DesiredService {
@@ -361,7 +366,7 @@ impl<'a> View<'a> {
             );
         }
         let waits: Vec<String> = self
-            .running_consumers(id)
+            .needing_consumers(id)
             .filter(|consumer| self.is_changing(consumer))
             .map(ToString::to_string)
             .collect();
@@ -381,21 +386,33 @@ impl<'a> View<'a> {
         Decision::Due(Action::Restart { stop: stop_of(now) }, because)
     }
 
-    fn decide_start(&self, now: &ObservedService, spec: &ServiceSpec, hash: &SpecHash) -> Decision {
+    fn decide_start(
+        &self,
+        id: &ServiceId,
+        now: &ObservedService,
+        spec: &ServiceSpec,
+        hash: &SpecHash,
+    ) -> Decision {
+        // What failed with another specification says nothing of this one.
+        let other = now.recovery != Recovery::Free
+            && now
+                .applied_hash
+                .as_ref()
+                .is_some_and(|applied| applied != hash);
         match now.recovery {
-            Recovery::NeedsYou => {
+            Recovery::NeedsYou if !other => {
                 return Decision::Rest(
                     "needs_you",
                     format!("failed {}; needs you", times(now.failures)),
                 );
             }
-            Recovery::BackingOff => {
+            Recovery::BackingOff if !other => {
                 return Decision::Rest(
                     "backing_off",
                     format!("failed {}; waits before the next try", times(now.failures)),
                 );
             }
-            Recovery::Free => {}
+            Recovery::Free | Recovery::NeedsYou | Recovery::BackingOff => {}
         }
         if self.observed.sealed && spec.needs_secrets() {
             return Decision::Rest("sealed", "needs a secret: unlock the vault".to_owned());
@@ -408,6 +425,9 @@ impl<'a> View<'a> {
             .find_map(|edge| self.gate(edge, now.ready_before))
         {
             return Decision::Rest(code, text);
+        }
+        if other {
+            return Decision::Due(Action::Start { hash: hash.clone() }, self.changes(id, now));
         }
         let why = match &now.state {
             State::Absent if now.applied.is_none() => "new".to_owned(),
@@ -427,6 +447,10 @@ impl<'a> View<'a> {
     /// What one edge holds against a start now. The first start waits for the signal that the manifest names; a
     /// later one only for a provider that answers, and for one that is about to restart.
     fn gate(&self, edge: &EdgeSpec, ready_before: bool) -> Option<(&'static str, String)> {
+        // The service can run without it.
+        if edge.optional {
+            return None;
+        }
         let provider = &edge.id.provider;
         match self
             .desired
@@ -501,18 +525,33 @@ impl<'a> View<'a> {
         matches!(wanted, Some(Wanted::HeldBack { .. }))
     }
 
-    /// The services that run and call `provider`, in the order of their names.
-    fn running_consumers(&self, provider: &ServiceId) -> impl Iterator<Item = &'a ServiceId> {
+    /// The services that run and call `provider`, in the order of their names, each with whether it needs it.
+    fn running_consumers(
+        &self,
+        provider: &ServiceId,
+    ) -> impl Iterator<Item = (&'a ServiceId, bool)> {
         let all = self
             .running_consumers
             .get_or_init(|| self.find_running_consumers());
-        let consumers: Vec<&'a ServiceId> =
-            all.get(provider).into_iter().flatten().copied().collect();
+        let consumers: Vec<(&'a ServiceId, bool)> = all
+            .get(provider)
+            .into_iter()
+            .flatten()
+            .map(|(consumer, needs)| (*consumer, *needs))
+            .collect();
         consumers.into_iter()
+    }
+
+    /// Those that cannot do without it. Over optional edges nobody is waited for: they may form a circle.
+    fn needing_consumers(&self, provider: &ServiceId) -> impl Iterator<Item = &'a ServiceId> {
+        self.running_consumers(provider)
+            .filter(|(_, needs)| *needs)
+            .map(|(consumer, _)| consumer)
     }
 
     fn unchanged_consumers(&self, provider: &ServiceId) -> Vec<(&'a ServiceId, OnLoss)> {
         self.running_consumers(provider)
+            .map(|(consumer, _)| consumer)
             .filter(|consumer| !self.is_changing(consumer))
             .filter_map(|consumer| {
                 let spec = self.observed.services.get(consumer)?.applied.as_ref()?;

@@ -34,6 +34,11 @@ pub trait Services: Send + Sync {
     /// holds its ports.
     fn obstacle(&self, spec: &ServiceSpec, running: bool) -> Option<Obstacle>;
 
+    /// The volumes of `spec` that hold data now, among those whose loss cannot be made good ([`guarded`]).
+    ///
+    /// [`guarded`]: crate::reconcile::guard::guarded
+    fn data_in(&self, spec: &ServiceSpec) -> BTreeSet<Name>;
+
     /// Makes the secrets that `spec` needs, once, and fills them in.
     async fn unit(&self, spec: &ServiceSpec, hash: &SpecHash) -> Result<Unit, Obstacle>;
 

@@ -13,6 +13,7 @@ use machine::id;
 use crate::clock::UnixMillis;
 use crate::manifest::schema::OnLoss;
 use crate::manifest::schema::WaitsFor;
+use crate::reconcile::View;
 use crate::runtime::fake::Behaviour;
 use crate::runtime::fake::Fault;
 use crate::runtime::fake::OnAsk;
@@ -471,6 +472,333 @@ async fn a_grace_does_not_depend_on_the_wall_clock() {
     machine.clock.set_wall(UnixMillis(1));
     machine.clock.pass(Duration::from_secs(61));
     run.until("it is gone", |view| view.all_down()).await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_outlives_its_kill_is_killed_less_and_less_often_and_told_once() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    let stubborn = Behaviour {
+        on_ask: OnAsk::Ignores,
+        survives_kill: true,
+        ..Behaviour::default()
+    };
+    machine.runtime.behave(&id("chain"), stubborn);
+    let mut run = machine.start();
+    run.until("it is ready", |view| {
+        machine::code(view, "chain") == Some("keep")
+    })
+    .await;
+    run.want_nothing();
+    run.until("it was asked", |view| {
+        machine::code(view, "chain") == Some("stopping")
+    })
+    .await;
+    machine.clock.pass(Duration::from_secs(61));
+    let mut kills = 0;
+    for wait in [1, 2, 4] {
+        kills += 1;
+        run.until_now("it is killed", || {
+            machine.runtime.kills(&id("chain")) == kills
+        })
+        .await;
+        machine.clock.pass(Duration::from_millis(wait * 1000 - 1));
+        run.passes(5).await;
+        assert_eq!(machine.runtime.kills(&id("chain")), kills);
+        machine.clock.pass(Duration::from_millis(1));
+    }
+    assert_eq!(machine.events("killed"), ["chain"]);
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_removed_while_its_first_job_runs_is_not_started() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    machine.hold_starts();
+    let mut run = machine.start();
+    run.until("its job runs", |view| {
+        view.busy.contains(&id("chain")) && machine.starting().0 == 1
+    })
+    .await;
+    run.want_nothing();
+    run.passes(3).await;
+    assert!(
+        !run.view().all_down(),
+        "what is being worked on is not down yet"
+    );
+    machine.let_starts_go();
+    run.until("it is gone", |view| view.all_down()).await;
+    run.passes(3).await;
+    assert_eq!(machine.runtime.starts(&id("chain")), 0);
+    assert_eq!(machine.record("chain").intent, None);
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_specification_is_another_try_for_a_service_that_needs_the_operator() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    let ends = Behaviour {
+        on_start: OnStart::Exits(3),
+        ..Behaviour::default()
+    };
+    machine.runtime.behave(&id("chain"), ends);
+    let mut run = machine.start();
+    run.until("it needs the operator", |view| {
+        machine.clock.pass(Duration::from_secs(60));
+        machine::code(view, "chain") == Some("needs_you")
+    })
+    .await;
+    machine.runtime.behave(&id("chain"), Behaviour::default());
+    machine.want("chain", "2", Vec::new());
+    run.want_now();
+    run.until("it is ready", |view| {
+        machine::code(view, "chain") == Some("keep")
+    })
+    .await;
+    let record = machine.record("chain");
+    assert_eq!(
+        (record.failures, record.needs_you, record.cause),
+        (0, false, None)
+    );
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_specification_that_fails_before_it_runs_backs_off_too() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    let mut run = machine.start();
+    run.until("it is ready", |view| {
+        machine::code(view, "chain") == Some("keep")
+    })
+    .await;
+    machine.jobs_fail();
+    machine.want("chain", "2", Vec::new());
+    run.want_now();
+    run.until("it backs off", |view| {
+        machine::code(view, "chain") == Some("backing_off")
+    })
+    .await;
+    run.passes(5).await;
+    assert_eq!(machine.record("chain").failures, 1);
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_starts_slowly_and_then_ends_needs_the_operator_in_the_end() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    let mut run = machine.start();
+    for failures in 1..=8 {
+        machine.answers("chain", false, false);
+        run.until("it runs", |view| {
+            machine::code(view, "chain") == Some("starting")
+        })
+        .await;
+        machine.clock.pass(Duration::from_secs(120));
+        machine.answers("chain", true, true);
+        run.until("it is ready", |view| {
+            machine::code(view, "chain") == Some("keep")
+        })
+        .await;
+        machine.clock.pass(Duration::from_secs(59));
+        run.passes(3).await;
+        machine.runtime.end(&id("chain"), Some(1), None);
+        run.until("the failure is counted", |view| {
+            view.records[&id("chain")].failures == failures
+        })
+        .await;
+        machine.clock.pass(Duration::from_secs(60));
+    }
+    run.until("it needs the operator", |view| {
+        machine::code(view, "chain") == Some("needs_you")
+    })
+    .await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn an_end_before_the_orchestrators_start_is_not_blamed_on_a_provider_that_runs() {
+    let machine = chain();
+    let mut run = machine.start();
+    run.until("all are ready", |view| {
+        view.observed
+            .services
+            .values()
+            .filter(|one| one.ready)
+            .count()
+            == 3
+    })
+    .await;
+    run.stop().await;
+    machine.runtime.end(&id("wallet"), Some(1), None);
+    machine.clock.pass(Duration::from_secs(60));
+    let mut run = machine.start();
+    run.until("the end is counted", |view| {
+        let record = view.records.get(&id("wallet"));
+        record.is_some_and(|record| record.failures == 1)
+    })
+    .await;
+    assert_eq!(machine.events("exited_with_provider"), Vec::<String>::new());
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_done_for_a_start_is_not_done_again_by_the_next_orchestrator() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    machine.has_a_job_of_every_start();
+    for _ in 0..2 {
+        let mut run = machine.start();
+        run.until("it is ready", |view| {
+            machine::code(view, "chain") == Some("keep")
+        })
+        .await;
+        run.passes(3).await;
+        run.stop().await;
+    }
+    assert_eq!(machine.jobs_run(), 1);
+    machine.runtime.end(&id("chain"), Some(1), None);
+    machine.clock.pass(Duration::from_secs(1));
+    let mut run = machine.start();
+    run.until_now("it is done for the next start", || {
+        machine.clock.pass(Duration::from_secs(1));
+        machine.jobs_run() == 2
+    })
+    .await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_ends_waits_for_no_job_and_the_next_one_begins_it_again() {
+    let machine = Machine::new(2);
+    for name in ["a", "b", "c"] {
+        machine.want(name, "1", Vec::new());
+    }
+    machine.hold_starts();
+    let mut run = machine.start();
+    run.until_now("two are starting", || machine.starting().0 == 2)
+        .await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), run.stop()).await;
+    assert!(ended.is_ok(), "it waits for jobs");
+    assert_eq!(machine.starting().0, 0);
+    machine.let_starts_go();
+    let mut run = machine.start();
+    run.until("all run", |view| view.instances.len() == 3).await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_keeps_what_was_written_meanwhile() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    machine.hold_starts();
+    let mut run = machine.start();
+    run.until_now("it is starting", || machine.starting().0 == 1)
+        .await;
+    let change = |record: &mut ServiceRecord| record.cause = Some("meanwhile".to_owned());
+    machine
+        .state
+        .transaction(|tx| tx.update_record(&id("chain"), change))
+        .expect("written");
+    machine.let_starts_go();
+    run.until_now("it runs", || machine.events("started") == ["chain"])
+        .await;
+    assert_eq!(machine.record("chain").cause.as_deref(), Some("meanwhile"));
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn the_ports_of_a_service_that_is_being_started_are_left_alone() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    machine.hold_starts();
+    let mut run = machine.start();
+    run.until_now("it is starting", || machine.starting().0 == 1)
+        .await;
+    run.passes(5).await;
+    assert_eq!(machine.disturbed(), 0);
+    machine.let_starts_go();
+    run.until("it is ready", |view| {
+        machine::code(view, "chain") == Some("keep")
+    })
+    .await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_whose_record_cannot_be_read_is_not_down_and_keeps_its_provider() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    machine.want(
+        "index",
+        "1",
+        vec![edge("index", "chain", OnLoss::RidesOut, WaitsFor::Ready)],
+    );
+    machine.want("wallet", "1", Vec::new());
+    let mut run = machine.start();
+    run.until("all are ready", |view| {
+        view.observed
+            .services
+            .values()
+            .filter(|one| one.ready)
+            .count()
+            == 3
+    })
+    .await;
+    machine.runtime.damage(&id("index"), true);
+    run.want_nothing();
+    run.until("nothing else is left", View::only_unreadable_left)
+        .await;
+    let view = run.view();
+    assert!(!view.all_down());
+    assert_eq!(view.unreadable(), [&id("index")]);
+    assert_eq!(machine::note(&view, "chain"), Some("stops after index"));
+    assert_eq!(machine.runtime.asks(&id("wallet")), 1);
+    assert_eq!(machine.runtime.asks(&id("chain")), 0);
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_whose_data_are_gone_is_not_started_anew() {
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    let mut run = machine.start();
+    machine.data_there(true);
+    run.until("it was ready", |view| {
+        let record = view.records.get(&id("chain"));
+        record.is_some_and(|record| record.first_ready_at.is_some())
+    })
+    .await;
+    run.want_nothing();
+    run.until("it is gone", |view| view.all_down()).await;
+    machine.data_there(false);
+    run.want_now();
+    run.until("it is blocked", |view| {
+        machine::code(view, "chain") == Some("blocked")
+    })
+    .await;
+    let view = run.view();
+    let blocked = view.observed.services[&id("chain")].blocked.clone();
+    let blocked = blocked.expect("an obstacle");
+    assert_eq!(blocked.code, "volume_empty");
+    assert!(
+        blocked
+            .text
+            .starts_with("/nowhere/chain held data of chain"),
+        "{}",
+        blocked.text
+    );
+    run.passes(3).await;
+    assert_eq!(machine.runtime.starts(&id("chain")), 1);
+    machine.data_there(true);
+    run.until_now("it starts on its data", || {
+        machine.runtime.starts(&id("chain")) == 2
+    })
+    .await;
     run.stop().await;
 }
 

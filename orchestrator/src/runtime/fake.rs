@@ -45,6 +45,8 @@ pub struct Behaviour {
     pub on_start: OnStart,
     /// What happens when it is asked to stop.
     pub on_ask: OnAsk,
+    /// Whether being killed does not end it, as a program that waits for a broken disk.
+    pub survives_kill: bool,
     /// Whether it first prints its environment as `NAME=VALUE`, and its files as `NAME VALUE`.
     pub prints_surroundings: bool,
     /// What it prints at its start.
@@ -129,6 +131,7 @@ struct Machine {
     logs: BTreeMap<ServiceId, Vec<String>>,
     starts: BTreeMap<ServiceId, u32>,
     asks: BTreeMap<ServiceId, u32>,
+    kills: BTreeMap<ServiceId, u32>,
     jobs_run: Vec<(ServiceId, Name)>,
     damaged: Vec<ServiceId>,
     last_pid: u32,
@@ -238,6 +241,12 @@ impl FakeRuntime {
     #[must_use]
     pub fn asks(&self, service: &ServiceId) -> u32 {
         self.machine().asks.get(service).copied().unwrap_or(0)
+    }
+
+    /// How often the program of `service` was killed.
+    #[must_use]
+    pub fn kills(&self, service: &ServiceId) -> u32 {
+        self.machine().kills.get(service).copied().unwrap_or(0)
     }
 
     /// Lists the jobs that were run, in their order.
@@ -404,7 +413,17 @@ impl Runtime for FakeRuntime {
         let now = self.world.clock.wall();
         match stage {
             DropStage::Ask => self.machine().ask(service, stop.signal, now),
-            DropStage::Kill => self.end(service, None, Some(9)),
+            DropStage::Kill => {
+                let survives = {
+                    let mut machine = self.machine();
+                    *machine.kills.entry(service.clone()).or_default() += 1;
+                    let behaviour = machine.behaviours.get(service);
+                    behaviour.is_some_and(|behaviour| behaviour.survives_kill)
+                };
+                if !survives {
+                    self.end(service, None, Some(9));
+                }
+            }
             DropStage::Clean => {
                 let mut machine = self.machine();
                 let runs = machine

@@ -124,6 +124,7 @@ fn covered_edge(edge: &EdgeSpec) -> Value {
         id,
         on_loss: _,   // The reconciler's.
         waits_for: _, // The reconciler's, at a first start.
+        optional: _,  // The reconciler's, too.
         allow: _,     // Enforced by the provider.
         credential,
     } = edge;

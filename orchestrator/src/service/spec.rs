@@ -112,6 +112,9 @@ pub struct EdgeSpec {
     pub on_loss: OnLoss,
     /// Which of the provider's signals its first start waits for.
     pub waits_for: WaitsFor,
+    /// Whether the service can run without it: then it waits for nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// What the service may do there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,

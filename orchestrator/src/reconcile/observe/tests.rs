@@ -73,8 +73,11 @@ fn look(
     let look = Look {
         instances: &instances,
         unreadable: &[],
+        external: &BTreeSet::new(),
         board: &board,
         deadlines: &BTreeMap::new(),
+        ready_since: &BTreeMap::new(),
+        began_at: Duration::ZERO,
         monotonic: Duration::ZERO,
         now: DIED.plus(later),
         patience: Patience::default(),

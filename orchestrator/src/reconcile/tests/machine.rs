@@ -20,6 +20,7 @@ use crate::id::Name;
 use crate::id::NodeId;
 use crate::id::ServiceId;
 use crate::manifest::profile::ProfileName;
+use crate::manifest::schema::DataClass;
 use crate::manifest::schema::Listen;
 use crate::manifest::schema::Network;
 use crate::manifest::schema::OnLoss;
@@ -50,6 +51,7 @@ use crate::service::spec::ProgramSpec;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
+use crate::service::spec::VolumeSpec;
 use crate::status::Signal;
 use crate::store::folder::NodeIdentity;
 use crate::store::state::ServiceRecord;
@@ -99,6 +101,14 @@ struct Table {
     held: watch::Sender<bool>,
     /// How many are being prepared for their start now, and the most at once.
     starting: Mutex<(usize, usize)>,
+    /// How often it was asked for an obstacle while something was being started.
+    disturbed: Mutex<usize>,
+    /// The jobs of every start, and how often one of them ran.
+    every_start: Mutex<(BTreeSet<Name>, usize)>,
+    /// Whether the jobs before a start fail.
+    jobs_fail: Mutex<bool>,
+    /// The guarded volumes that hold data.
+    data: Mutex<BTreeSet<Name>>,
 }
 
 #[async_trait]
@@ -108,7 +118,14 @@ impl Services for Table {
     }
 
     fn obstacle(&self, _spec: &ServiceSpec, _running: bool) -> Option<Obstacle> {
+        if self.starting.lock().expect("no panic holds it").0 > 0 {
+            *self.disturbed.lock().expect("no panic holds it") += 1;
+        }
         None
+    }
+
+    fn data_in(&self, _spec: &ServiceSpec) -> BTreeSet<Name> {
+        self.data.lock().expect("no panic holds it").clone()
     }
 
     async fn unit(&self, spec: &ServiceSpec, hash: &SpecHash) -> Result<Unit, Obstacle> {
@@ -126,9 +143,15 @@ impl Services for Table {
             starting.0 += 1;
             starting.1 = starting.1.max(starting.0);
         }
+        let _starting = Starting(&self.starting);
         let mut held = self.held.subscribe();
         held.wait_for(|held| !held).await.expect("the table lives");
-        self.starting.lock().expect("no panic holds it").0 -= 1;
+        if *self.jobs_fail.lock().expect("no panic holds it") {
+            return Err(Obstacle {
+                code: "init_failed".to_owned(),
+                text: "its job failed".to_owned(),
+            });
+        }
         Ok(BTreeSet::new())
     }
 
@@ -136,9 +159,15 @@ impl Services for Table {
         &self,
         _service: &ServiceId,
         _once: &BTreeSet<Name>,
-        _this_start: &BTreeSet<Name>,
+        this_start: &BTreeSet<Name>,
     ) -> Result<JobsDone, Obstacle> {
-        Ok(JobsDone::default())
+        let mut jobs = self.every_start.lock().expect("no panic holds it");
+        let due: BTreeSet<Name> = jobs.0.difference(this_start).cloned().collect();
+        jobs.1 += due.len();
+        Ok(JobsDone {
+            once: BTreeSet::new(),
+            this_start: due,
+        })
     }
 
     async fn signals(&self, service: &ServiceId, _since: Option<UnixMillis>) -> Signals {
@@ -151,6 +180,17 @@ impl Services for Table {
             alive: signal(alive),
             ready: signal(ready),
             synced: signal(synced),
+        }
+    }
+}
+
+/// A start under way; one that is dropped half-way is none any more.
+struct Starting<'a>(&'a Mutex<(usize, usize)>);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut starting) = self.0.lock() {
+            starting.0 -= 1;
         }
     }
 }
@@ -189,6 +229,7 @@ pub(super) fn edge(
         },
         on_loss,
         waits_for,
+        optional: false,
         allow: Vec::new(),
         credential: None,
     }
@@ -243,6 +284,10 @@ impl Machine {
             answers: Mutex::default(),
             held: watch::Sender::new(false),
             starting: Mutex::default(),
+            disturbed: Mutex::default(),
+            every_start: Mutex::default(),
+            jobs_fail: Mutex::default(),
+            data: Mutex::default(),
         };
         Self {
             runtime: FakeRuntime::new(Arc::clone(&clock) as Arc<dyn Clock>),
@@ -272,7 +317,15 @@ impl Machine {
             },
             files: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            volumes: BTreeMap::new(),
+            volumes: BTreeMap::from([(
+                Name::new("main").expect("a name"),
+                VolumeSpec {
+                    path: format!("/nowhere/{service}").into(),
+                    root: "data".to_owned(),
+                    class: DataClass::Critical,
+                    needs_mib: 0,
+                },
+            )]),
             listeners: BTreeMap::new(),
             edges,
             consumers: Vec::new(),
@@ -367,6 +420,36 @@ impl Machine {
     /// How many starts are under way, and the most that ever were at once.
     pub(super) fn starting(&self) -> (usize, usize) {
         *self.table.starting.lock().expect("no panic holds it")
+    }
+
+    /// How often an obstacle was looked for while something was being started.
+    pub(super) fn disturbed(&self) -> usize {
+        *self.table.disturbed.lock().expect("no panic holds it")
+    }
+
+    /// Gives every service a job of every start.
+    pub(super) fn has_a_job_of_every_start(&self) {
+        let mut jobs = self.table.every_start.lock().expect("no panic holds it");
+        jobs.0.insert(Name::new("greet").expect("a name"));
+    }
+
+    /// From now on the jobs before a start fail.
+    pub(super) fn jobs_fail(&self) {
+        *self.table.jobs_fail.lock().expect("no panic holds it") = true;
+    }
+
+    /// How often jobs of every start ran.
+    pub(super) fn jobs_run(&self) -> usize {
+        self.table.every_start.lock().expect("no panic holds it").1
+    }
+
+    /// Every volume `main` holds data, or none does.
+    pub(super) fn data_there(&self, there: bool) {
+        let mut data = self.table.data.lock().expect("no panic holds it");
+        data.clear();
+        if there {
+            data.insert(Name::new("main").expect("a name"));
+        }
     }
 
     pub(super) fn record(&self, service: &str) -> ServiceRecord {

@@ -113,6 +113,7 @@ fn full() -> ServiceSpec {
             id: edge("relay", provider),
             on_loss: OnLoss::RidesOut,
             waits_for: WaitsFor::Ready,
+            optional: false,
             allow: vec!["getblock".to_owned()],
             credential: Some(secret("edge/relay/rpc/bitcoind", 3)),
         })

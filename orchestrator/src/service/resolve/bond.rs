@@ -264,7 +264,7 @@ pub(crate) fn login(inputs: &Inputs<'_>, provider: &Part<'_>, edge: &EdgeId) -> 
     }
 }
 
-/// Finds services that would wait for each other for ever, if there are any.
+/// Finds services that would wait for each other for ever, if there are any. Over optional edges nobody waits.
 fn cycle(bonds: &Bonds<'_>) -> Option<Vec<ServiceId>> {
     let mut done = BTreeSet::new();
     bonds
@@ -289,6 +289,7 @@ fn visit(
     trail.push(service.clone());
     for bond in bonds.get(service).into_iter().flatten() {
         if let Provider::Service { id, .. } = &bond.provider
+            && !bond.edge.optional
             && let Some(found) = visit(bonds, id, trail, done)
         {
             return Some(found);

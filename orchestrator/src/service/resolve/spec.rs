@@ -250,6 +250,7 @@ fn edges(plot: &Plot<'_>, service: &ServiceId) -> Vec<EdgeSpec> {
             id: bond.id.clone(),
             on_loss: bond.edge.on_loss,
             waits_for: bond.edge.waits_for,
+            optional: bond.edge.optional,
             allow: bond.edge.allow.clone(),
             credential: match &bond.provider {
                 Provider::Internet | Provider::Node { .. } => None,

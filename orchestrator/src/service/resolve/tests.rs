@@ -9,8 +9,10 @@ use super::fixture::name;
 use crate::runtime::RuntimeKind;
 use crate::secret::SecretKey;
 use crate::service::desired::Wanted;
+use crate::service::hash::spec_hash;
 use crate::service::marker::holds_marker;
 use crate::service::programs::Programs;
+use crate::service::spec::ServiceSpec;
 
 mod golden;
 
@@ -90,6 +92,32 @@ fn an_optional_edge_is_there_when_its_provider_is() {
             "index/rpc/chain"
         ]
     );
+}
+
+#[test]
+fn a_circle_over_an_optional_edge_is_none_and_what_is_optional_restarts_nothing() {
+    let back = "[edges.index]\nto = \"index\"\ninterface = \"electrum\"\n\n[edges.out]";
+    let proxy: &'static str = PROXY.replace("[edges.out]", back).leak();
+    let manifests = [
+        ("chain.toml", CHAIN),
+        ("index.toml", INDEX),
+        ("proxy.toml", proxy),
+    ];
+    let services = [("chain", "chain"), ("index", "index")];
+    let node = Node::of(&manifests, "regtest", &services).choosing(ALSO_A_PROXY);
+    let index = node.spec("index");
+    let optional = |spec: &ServiceSpec| -> Vec<String> {
+        let edges = spec.edges.iter().filter(|edge| edge.optional);
+        edges.map(|edge| edge.id.to_string()).collect()
+    };
+    assert_eq!(optional(&index), ["index/control/proxy"]);
+    assert_eq!(optional(&node.spec("proxy")), Vec::<String>::new());
+    let mut needing = index.clone();
+    needing
+        .edges
+        .iter_mut()
+        .for_each(|edge| edge.optional = false);
+    assert_eq!(spec_hash(&needing), spec_hash(&index));
 }
 
 #[test]

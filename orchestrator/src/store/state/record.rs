@@ -66,6 +66,12 @@ pub struct ServiceRecord {
     /// The start of the run for which the jobs of every start were done.
     #[serde(default)]
     pub alive_epoch: Option<UnixMillis>,
+    /// The jobs that were done for that start.
+    #[serde(default)]
+    pub epoch_jobs: BTreeSet<Name>,
+    /// The guarded volumes that were seen to hold data: without them it is not started.
+    #[serde(default)]
+    pub held_data: BTreeSet<Name>,
     /// The newest end of its program that was taken note of: no end is counted twice.
     #[serde(default)]
     pub seen_exit: Option<SeenExit>,
@@ -96,6 +102,8 @@ impl ServiceRecord {
             removed: false,
             jobs_done: BTreeSet::new(),
             alive_epoch: None,
+            epoch_jobs: BTreeSet::new(),
+            held_data: BTreeSet::new(),
             seen_exit: None,
         }
     }

@@ -198,6 +198,21 @@ impl Tx<'_> {
         )
     }
 
+    /// Changes one service's record, or begins it: what is written follows from what is read, with nobody between.
+    pub fn update_record(
+        &self,
+        service: &ServiceId,
+        change: impl FnOnce(&mut ServiceRecord),
+    ) -> Result<ServiceRecord, StoreError> {
+        let mut record = self
+            .records()?
+            .remove(service)
+            .unwrap_or_else(|| ServiceRecord::new(service.clone()));
+        change(&mut record);
+        self.put_record(&record)?;
+        Ok(record)
+    }
+
     /// Forgets one service's record, if there is one.
     pub fn remove_record(&self, service: &ServiceId) -> Result<(), StoreError> {
         self.execute(

@@ -367,8 +367,10 @@ prop_compose! {
             cause,
             needs_you: flags[0],
             removed: flags[1],
-            jobs_done: jobs.into_iter().map(|job| name(&job)).collect(),
             alive_epoch: Some(UnixMillis(times[2].into())),
+            epoch_jobs: jobs.iter().map(|job| name(job)).collect(),
+            held_data: jobs.iter().map(|job| name(job)).collect(),
+            jobs_done: jobs.into_iter().map(|job| name(&job)).collect(),
             seen_exit: None,
             service,
         }

@@ -118,6 +118,7 @@ fn observed_from(picks: &[ObservedPick], sealed: bool) -> Observed {
     for (index, (kind, version, edges, secret, bits)) in picks.iter().enumerate() {
         let id = NAMES[index];
         let hash = SpecHash(format!("v{version}"));
+        let applied_hash = Some(hash.clone());
         let (state, recovery) = match kind {
             0 | 1 => (State::Absent, Recovery::Free),
             2 => (State::Prepared { hash }, Recovery::Free),
@@ -168,6 +169,7 @@ fn observed_from(picks: &[ObservedPick], sealed: bool) -> Observed {
                 edges_of(index, edges),
                 *secret,
             )),
+            applied_hash,
             applied_settings: BTreeMap::new(),
             alive: runs && bits & 1 != 0,
             ready: runs && bits & 3 == 3,
@@ -215,6 +217,7 @@ fn carry_out(plan: &Plan, desired: &Desired, observed: &Observed) -> Observed {
                     desired.services.get(&step.service).map(|one| &one.wanted)
                 {
                     service.applied = Some((**spec).clone());
+                    service.applied_hash = Some(hash.clone());
                 }
                 State::Running {
                     hash: hash.clone(),

@@ -68,7 +68,7 @@ pub(super) const EVENTS: &[&str] = &[
     "blocked",
 ];
 /// Scripts that are no cell: several services in one situation.
-pub(super) const SCENES: usize = 14;
+pub(super) const SCENES: usize = 17;
 
 pub(super) fn spec(id: &str, version: &str, edges: Vec<EdgeSpec>, secret: bool) -> ServiceSpec {
     let mut secrets = BTreeMap::new();
@@ -117,6 +117,7 @@ pub(super) fn edge(
         },
         on_loss,
         waits_for,
+        optional: false,
         allow: Vec::new(),
         credential: None,
     }
@@ -213,11 +214,16 @@ fn one_edge(consumer: &str, words: &[&str]) -> EdgeSpec {
         ["waits", "synced", ..] => WaitsFor::Synced,
         _ => WaitsFor::Ready,
     };
-    edge(consumer, provider, on_loss, waits_for)
+    let own = rest.split(|word| *word == "on").next().unwrap_or_default();
+    EdgeSpec {
+        optional: own.contains(&"optional"),
+        ..edge(consumer, provider, on_loss, waits_for)
+    }
 }
 
 fn have(id: &str, state: &str, version: &str, rest: &[&str]) -> ObservedService {
     let hash = SpecHash(version.to_owned());
+    let applied_hash = Some(hash.clone());
     let exit = Exit {
         code: Some(1),
         signal: None,
@@ -304,6 +310,7 @@ fn have(id: &str, state: &str, version: &str, rest: &[&str]) -> ObservedService 
     ObservedService {
         state,
         applied: Some(spec(id, version, edges(id, rest), has("secret"))),
+        applied_hash,
         applied_settings: BTreeMap::new(),
         alive: has("alive") || has("ready") || has("synced"),
         ready: has("ready") || has("synced"),
