@@ -4,8 +4,10 @@
 
 use crate::config::{Backend, Config, Network};
 
-/// The words that a mint without money behind it must say.
-pub const PLAY_MONEY: &str = "play money";
+/// What a mint without money behind it is called behind its own name.
+const PLAY_MONEY_NAME: &str = " (play money)";
+/// What a mint without money behind it says before its own message.
+const PLAY_MONEY_MOTD: &str = "This eCash is play money: nothing is behind it.";
 
 /// Why a mint must not run as configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,11 +50,10 @@ pub fn validate_backend(network: Network, backend: &Backend) -> Result<(), Polic
 }
 
 /// Says what the configured mint calls itself: on demo and regtest "play money" stands in name and message, whatever
-/// the configuration says.
+/// the configuration says. Only our own words count: other ones with "play money" in them may well deny it.
 #[must_use]
 pub fn introduce(config: &Config) -> Introduction {
     let play_money = matches!(config.network, Network::Demo | Network::Regtest);
-    let named = |text: &str| text.to_lowercase().contains(PLAY_MONEY);
     let mut introduction = Introduction {
         name: config.name.clone(),
         description: config.description.clone(),
@@ -60,14 +61,16 @@ pub fn introduce(config: &Config) -> Introduction {
         play_money,
     };
     if play_money {
-        if !named(&introduction.name) {
-            introduction.name.push_str(" (play money)");
+        if !introduction.name.ends_with(PLAY_MONEY_NAME) {
+            introduction.name.push_str(PLAY_MONEY_NAME);
         }
         let motd = introduction.motd.take().unwrap_or_default();
-        introduction.motd = Some(match (named(&motd), motd.is_empty()) {
-            (true, _) => motd,
-            (false, true) => "This ecash is play money: nothing is behind it.".to_owned(),
-            (false, false) => format!("This ecash is play money: nothing is behind it. {motd}"),
+        introduction.motd = Some(if motd.starts_with(PLAY_MONEY_MOTD) {
+            motd
+        } else if motd.is_empty() {
+            PLAY_MONEY_MOTD.to_owned()
+        } else {
+            format!("{PLAY_MONEY_MOTD} {motd}")
         });
     }
     introduction

@@ -9,7 +9,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
-use crate::limits::Limits;
 use crate::limits::bucket;
 
 /// Counts open connections.
@@ -17,6 +16,8 @@ use crate::limits::bucket;
 pub(crate) struct Admission {
     max: usize,
     max_per_address: usize,
+    /// What this machine may open beyond `max`, so that its probes are not shut out by others.
+    reserved: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -28,10 +29,11 @@ pub(crate) struct Ticket {
 }
 
 impl Admission {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(max: usize, max_per_address: usize, reserved: usize) -> Self {
         Self {
-            max: limits.max_connections,
-            max_per_address: limits.connections_per_address,
+            max,
+            max_per_address,
+            reserved,
             open: Mutex::default(),
         }
     }
@@ -40,9 +42,11 @@ impl Admission {
     ///
     /// Errors: the text of the refusal.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Ticket, &'static str> {
+        let local = address.to_canonical().is_loopback();
+        let max = self.max + if local { self.reserved } else { 0 };
         let address = bucket(address);
         let mut open = self.lock();
-        if open.values().sum::<usize>() >= self.max {
+        if open.values().sum::<usize>() >= max {
             return Err("rate-limited: the relay has too many connections");
         }
         let count = open.entry(address).or_default();

@@ -27,6 +27,7 @@ use tokio::net::TcpStream;
 use tracing::debug;
 use tracing::warn;
 
+use crate::admission::Ticket;
 use crate::config::OperatorAccess;
 use crate::information;
 use crate::relay::Shared;
@@ -56,6 +57,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
+                // Closed without a word: an answer would need what has run out.
+                let Ok(ticket) = shared.sockets.admit(peer.ip()) else {
+                    shared.metrics.connections_refused.add();
+                    continue;
+                };
                 // Without this a small frame waits some 40 ms for the reader's delayed acknowledgement.
                 if let Err(failure) = stream.set_nodelay(true) {
                     debug!(error = %failure, "a connection ended before it began");
@@ -63,7 +69,15 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
                 }
                 shared.tasks.spawn(
                     "http",
-                    converse(router.clone(), Arc::clone(&shared), stream, peer),
+                    converse(
+                        router.clone(),
+                        Arc::clone(&shared),
+                        stream,
+                        Peer {
+                            address: peer,
+                            _ticket: Arc::new(ticket),
+                        },
+                    ),
                 );
             }
             Err(failure) => {
@@ -74,7 +88,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn converse(router: Router, shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+async fn converse(router: Router, shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
     let service = tower_service(router, peer);
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
@@ -101,7 +115,7 @@ async fn converse(router: Router, shared: Arc<Shared>, stream: TcpStream, peer: 
 /// Wraps the router so that handlers find the peer's address among the request's extensions.
 fn tower_service(
     router: Router,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> TowerToHyperService<
     impl tower::Service<
         axum::http::Request<hyper::body::Incoming>,
@@ -113,24 +127,27 @@ fn tower_service(
     TowerToHyperService::new(tower::service_fn(
         move |request: axum::http::Request<hyper::body::Incoming>| {
             let mut request = request.map(axum::body::Body::new);
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(peer.clone());
             tower::ServiceExt::oneshot(router.clone(), request)
         },
     ))
 }
 
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
+/// The other end of a connection, and the right to it while the connection lasts.
+#[derive(Debug, Clone)]
+struct Peer {
+    address: SocketAddr,
+    _ticket: Arc<Ticket>,
+}
 
 async fn root(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (mut parts, _body) = request.into_parts();
-    let Some(&Peer(peer)) = parts.extensions.get::<Peer>() else {
+    let Some(peer) = parts.extensions.get::<Peer>().cloned() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if parts.headers.contains_key(header::UPGRADE) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => open(shared, upgrade, peer.ip()),
+            Ok(upgrade) => open(shared, upgrade, peer),
             Err(rejection) => rejection.into_response(),
         };
     }
@@ -150,7 +167,8 @@ async fn root(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     information::page(&shared)
 }
 
-fn open(shared: Arc<Shared>, upgrade: WebSocketUpgrade, address: IpAddr) -> Response {
+fn open(shared: Arc<Shared>, upgrade: WebSocketUpgrade, peer: Peer) -> Response {
+    let address = peer.address.ip();
     if shared.stopping.is_cancelled() {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -178,7 +196,7 @@ fn open(shared: Arc<Shared>, upgrade: WebSocketUpgrade, address: IpAddr) -> Resp
             let tasks = shared.tasks.clone();
             tasks.spawn("session", async move {
                 session::run(shared, socket, address).await;
-                drop(ticket);
+                drop((ticket, peer));
                 let _ = done.send(());
             });
             async {
@@ -220,7 +238,7 @@ fn operator(shared: &Shared, request: &Request) -> bool {
     let peer = request
         .extensions()
         .get::<Peer>()
-        .map(|Peer(peer)| peer.ip());
+        .map(|peer| peer.address.ip());
     peer.is_some_and(|peer| permitted(shared.config.operator_access, peer, request.headers()))
 }
 

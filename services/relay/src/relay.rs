@@ -37,6 +37,9 @@ use crate::writer::Writer;
 
 /// Saved events that may wait to be handed to subscriptions.
 const LIVE_QUEUE: usize = 4096;
+/// Connections beyond the limits for WebSockets, so that HTTP is answered when these are reached.
+const PLAIN_CONNECTIONS: usize = 64;
+const PLAIN_CONNECTIONS_PER_ADDRESS: usize = 16;
 const BYTES_PER_MIB: usize = 1024 * 1024;
 /// Seconds between two sweeps of the rate counters.
 const FORGET_SECS: u64 = 60;
@@ -76,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) rates: Rates,
     pub(crate) admission: Arc<Admission>,
+    /// Counts every connection, from the moment it is accepted.
+    pub(crate) sockets: Arc<Admission>,
     pub(crate) hub: Arc<Hub>,
     /// Events on their way to the disk.
     pub(crate) jobs: mpsc::Sender<Job>,
@@ -115,7 +120,16 @@ impl Relay {
         let shared = Arc::new(Shared {
             limits: config.limits.clone(),
             rates: Rates::new(&config.limits),
-            admission: Arc::new(Admission::new(&config.limits)),
+            admission: Arc::new(Admission::new(
+                config.limits.max_connections,
+                config.limits.connections_per_address,
+                0,
+            )),
+            sockets: Arc::new(Admission::new(
+                config.limits.max_connections + PLAIN_CONNECTIONS,
+                config.limits.connections_per_address + PLAIN_CONNECTIONS_PER_ADDRESS,
+                PLAIN_CONNECTIONS_PER_ADDRESS,
+            )),
             urls,
             clock: Clock::System,
             store,

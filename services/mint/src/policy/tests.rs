@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::{PLAY_MONEY, PolicyError, introduce, validate_backend};
+use super::{PLAY_MONEY_MOTD, PLAY_MONEY_NAME, PolicyError, introduce, validate_backend};
 use crate::config::{Backend, Config, Network, parse};
 
 const FAKE: Backend = Backend::Fake {
@@ -35,20 +35,41 @@ fn play_money_is_said_in_name_and_message_once() {
         for (name, motd) in [
             ("Shop", ""),
             ("Shop", "Hello"),
-            ("Play Money shop", "all play money here"),
+            ("Shop (play money)", PLAY_MONEY_MOTD),
+            (
+                "Shop (play money)",
+                "This eCash is play money: nothing is behind it. Hello",
+            ),
         ] {
             let introduction = introduce(&config(network, name, motd));
             let said = introduction.motd.unwrap();
             assert!(introduction.play_money);
-            assert_eq!(
-                introduction.name.to_lowercase().matches(PLAY_MONEY).count(),
-                1,
-                "{}",
-                introduction.name
+            assert_eq!(introduction.name, "Shop (play money)");
+            assert_eq!(said.matches(PLAY_MONEY_MOTD).count(), 1, "{said}");
+            assert!(
+                said.starts_with(PLAY_MONEY_MOTD) && said.ends_with(motd),
+                "{said}"
             );
-            assert_eq!(said.to_lowercase().matches(PLAY_MONEY).count(), 1, "{said}");
-            assert!(said.contains(motd));
         }
+    }
+}
+
+#[test]
+fn play_money_is_not_denied() {
+    for (name, motd) in [
+        ("Not play money", "This is not play money"),
+        (
+            "(play money) no longer",
+            "Who says \u{201c}This eCash is play money\u{201d}?",
+        ),
+        (
+            "Shop (Play Money?)",
+            "this ecash is play money: nothing is behind it, they lie",
+        ),
+    ] {
+        let introduction = introduce(&config("demo", name, motd));
+        assert_eq!(introduction.name, format!("{name}{PLAY_MONEY_NAME}"));
+        assert_eq!(introduction.motd, Some(format!("{PLAY_MONEY_MOTD} {motd}")));
     }
 }
 

@@ -80,7 +80,7 @@ async fn demo_mint_says_play_money_whatever_its_configuration_says() {
     assert_eq!(info["name"], "Corner shop <b> (play money)");
     assert_eq!(
         info["motd"],
-        "This ecash is play money: nothing is behind it. Solid as gold"
+        "This eCash is play money: nothing is behind it. Solid as gold"
     );
 }
 

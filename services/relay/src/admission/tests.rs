@@ -1,12 +1,7 @@
 use super::*;
 
 fn admission(max: usize, max_per_address: usize) -> Arc<Admission> {
-    let limits = Limits {
-        max_connections: max,
-        connections_per_address: max_per_address,
-        ..Limits::default()
-    };
-    Arc::new(Admission::new(&limits))
+    Arc::new(Admission::new(max, max_per_address, 0))
 }
 
 #[test]
@@ -29,6 +24,21 @@ fn all_addresses_together_are_bounded() {
         .admit(IpAddr::from([192, 0, 2, 2]))
         .expect("the second");
     assert!(admission.admit(IpAddr::from([192, 0, 2, 3])).is_err());
+}
+
+#[test]
+fn this_machine_finds_room_when_others_have_taken_all() {
+    let admission = Arc::new(Admission::new(1, 2, 1));
+    let _other = admission
+        .admit(IpAddr::from([192, 0, 2, 1]))
+        .expect("the first");
+    assert!(admission.admit(IpAddr::from([192, 0, 2, 2])).is_err());
+    for own in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+        assert!(
+            admission.admit(own.parse().expect("an address")).is_ok(),
+            "{own}"
+        );
+    }
 }
 
 #[test]

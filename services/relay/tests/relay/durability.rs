@@ -332,3 +332,32 @@ async fn health(address: std::net::SocketAddr) -> String {
     stream.read_to_string(&mut answer).await.expect("an answer");
     answer
 }
+
+/// What `/health` says reaches the operator through the manifest, which must know each of its codes.
+#[test]
+fn the_manifest_has_a_rule_for_every_code_of_the_health_report() {
+    let text = include_str!("../../../../manifests/services/relay.toml");
+    let manifest: toml::Table = toml::from_str(text).expect("TOML");
+    assert_eq!(
+        manifest["probes"]["report"]["path"].as_str(),
+        Some("/health")
+    );
+    let rules = manifest["health"]["ready"].as_array().expect("rules");
+    for code in [
+        "disk_full",
+        "disk_failed",
+        "map_full",
+        "write_failed",
+        "read_failed",
+        "draining",
+    ] {
+        let rule = rules
+            .iter()
+            .find(|rule| rule["code"].as_str() == Some(code))
+            .expect(code);
+        let asked = &rule["when"][0];
+        assert_eq!(asked["probe"].as_str(), Some("report"), "{code}");
+        assert_eq!(asked["equals"].as_str(), Some(code), "{code}");
+        assert_eq!(rule["ok"].as_bool(), Some(false), "{code}");
+    }
+}

@@ -340,6 +340,37 @@ async fn connections_are_counted_per_address_until_they_end() {
         .expect("room for another");
 }
 
+/// Whoever only opens connections is held to a number as well, and leaves room for the probes of this machine.
+#[tokio::test]
+async fn plain_connections_are_counted_too_and_leave_room_for_probes() {
+    let relay = start("[limits]\nmax_connections = 2\nconnections_per_address = 2").await;
+    let _sockets = [
+        Client::connect(&relay.url).await,
+        Client::connect(&relay.url).await,
+    ];
+    let health = crate::basics::get(&relay, "/health", "*/*").await;
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
+    let address = relay.relay.address();
+    let mut idle = Vec::new();
+    let refused = async {
+        loop {
+            let mut stream = tokio::net::TcpStream::connect(address)
+                .await
+                .expect("a port");
+            let mut byte = [0; 1];
+            let quiet = Duration::from_millis(200);
+            let read = tokio::io::AsyncReadExt::read(&mut stream, &mut byte);
+            // A refused connection ends at once; an accepted one waits for a request.
+            if tokio::time::timeout(quiet, read).await.is_ok() {
+                return idle.len();
+            }
+            idle.push(stream);
+        }
+    };
+    let accepted = tokio::time::timeout(crate::support::DEADLINE, refused).await;
+    assert!(accepted.expect("a refusal") <= 16);
+}
+
 /// A reader that never reads is given up, and does not hold up the others' feed.
 #[tokio::test]
 async fn a_reader_that_does_not_read_is_given_up() {
