@@ -79,6 +79,8 @@ limits! {
     negentropy_events: usize = 100_000, 1..=10_000_000;
     /// Open negentropy sessions of one connection.
     negentropy_sessions_per_connection: usize = 2, 1..=100;
+    /// Seconds after which a negentropy session that nobody goes on with ends.
+    negentropy_idle_secs: u64 = 120, 1..=86_400;
     /// Bytes of one event as JSON.
     max_event_bytes: usize = 131_072, 512..=16_777_216;
     /// Bytes of one message of a client.

@@ -88,6 +88,7 @@ impl Session {
         let mut pings = tokio::time::interval(Duration::from_secs(self.shared.limits.ping_secs));
         pings.reset();
         let mut silent = 0;
+        let patience = Duration::from_secs(self.shared.limits.negentropy_idle_secs);
         loop {
             let received = tokio::select! {
                 // Reading is cancel-safe: a message is returned whole or stays in the buffer.
@@ -98,6 +99,13 @@ impl Session {
                         return;
                     }
                     self.connection.outbound.ping();
+                    continue;
+                }
+                // Waiting again begins from the moment that the session was last used.
+                name = Self::idle_negentropy(&self.reconciliations, patience) => {
+                    self.reconciliations.remove(&name);
+                    let text = "closed: the negentropy session was idle for too long";
+                    self.connection.outbound.push(message::neg_error(&name, text));
                     continue;
                 }
                 () = gone.cancelled() => return,

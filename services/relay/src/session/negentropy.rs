@@ -3,7 +3,9 @@
 //! Deliberately does not decide who may read what: the set compared is the one this reader may see, as it
 //! was when the session was opened.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use negentropy::Id;
 use negentropy::Negentropy;
@@ -11,6 +13,7 @@ use negentropy::NegentropyStorageVector;
 use nostr::event::EventId;
 use nostr::filter::Filter;
 use nostr::types::Timestamp;
+use tokio::time::Instant;
 
 use super::Session;
 use crate::message;
@@ -20,7 +23,10 @@ use crate::message::Name;
 const FRAME_BYTES: u64 = 60_000;
 
 /// One open comparison.
-pub(super) struct Reconciliation(Negentropy<'static, NegentropyStorageVector>);
+pub(super) struct Reconciliation {
+    negentropy: Negentropy<'static, NegentropyStorageVector>,
+    used: Instant,
+}
 
 impl Reconciliation {
     fn new(items: HashSet<(EventId, Timestamp)>) -> Result<Self, negentropy::Error> {
@@ -29,15 +35,31 @@ impl Reconciliation {
             storage.insert(at.as_secs(), Id::from_byte_array(id.to_bytes()))?;
         }
         storage.seal()?;
-        Negentropy::owned(storage, FRAME_BYTES).map(Self)
+        Ok(Self {
+            negentropy: Negentropy::owned(storage, FRAME_BYTES)?,
+            used: Instant::now(),
+        })
     }
 
     fn answer(&mut self, message: &[u8]) -> Result<Vec<u8>, negentropy::Error> {
-        self.0.reconcile(message)
+        self.used = Instant::now();
+        self.negentropy.reconcile(message)
     }
 }
 
 impl Session {
+    /// Waits until a negentropy session has been idle for `patience` and returns its name.
+    pub(super) async fn idle_negentropy(
+        sessions: &HashMap<Name, Reconciliation>,
+        patience: Duration,
+    ) -> Name {
+        let Some((name, oldest)) = sessions.iter().min_by_key(|(_, session)| session.used) else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(oldest.used + patience).await;
+        name.clone()
+    }
+
     /// Answers NEG-OPEN.
     pub(super) async fn open_negentropy(&mut self, name: Name, filter: Filter, first: &[u8]) {
         self.shared.metrics.negentropy.add();

@@ -66,6 +66,18 @@ async fn two_sets_of_thousands_find_their_difference() {
 }
 
 #[tokio::test]
+async fn an_idle_session_ends() {
+    let relay = start("[limits]\nnegentropy_idle_secs = 1").await;
+    let mut client = Client::connect(&relay.url).await;
+    client.send(json!(["NEG-OPEN", "n", {}, "61000002"])).await;
+    assert_eq!(client.receive().await[0], "NEG-MSG");
+    let end = client.receive().await;
+    assert_eq!((&end[0], &end[1]), (&json!("NEG-ERR"), &json!("n")));
+    let text = end[2].as_str().expect("a text");
+    assert!(text.starts_with("closed: "), "{text}");
+}
+
+#[tokio::test]
 async fn a_session_ends_with_a_reason() {
     let relay = start(&format!("{GENEROUS}\nnegentropy_events = 5")).await;
     let keys = Keys::generate();
