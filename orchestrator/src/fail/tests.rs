@@ -32,6 +32,10 @@ const WRITES: &[&str] = &[
     ".transaction(",
     "put_record(",
     "append_event(",
+    ".update_record(",
+    // The executor's own ways to the same.
+    "self.update(",
+    "self.intend(",
     ".keep_generation(",
     ".keep_port(",
     ".keep_ports(",
@@ -45,8 +49,13 @@ const WRITES: &[&str] = &[
 const WITHOUT: &[(&str, &str, &str)] = &[
     (
         "reconcile/execute.rs",
-        "write",
+        "update",
         "its callers hold the points around it",
+    ),
+    (
+        "store/state/tables.rs",
+        "update_record",
+        "it is a part of a transaction, whose points lie in `transaction`",
     ),
     (
         "reconcile/execute.rs",
