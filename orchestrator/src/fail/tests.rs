@@ -68,7 +68,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "one transaction, between state.before_commit and state.after_commit",
     ),
     (
-        "reconcile/mod.rs",
+        "reconcile/jobs.rs",
         "note_jobs",
         "one transaction each, between state.before_commit and state.after_commit",
     ),

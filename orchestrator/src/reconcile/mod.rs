@@ -3,7 +3,9 @@
 //! It does not know manifests' texts, the vault, HTTP or a command line.
 
 mod execute;
+mod jobs;
 mod observe;
+mod resting;
 
 pub mod backoff;
 pub mod guard;
@@ -26,11 +28,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::clock::UnixMillis;
-use crate::id::Name;
 use crate::id::ServiceId;
 use crate::reconcile::backoff::Patience;
 use crate::reconcile::execute::Done;
 use crate::reconcile::execute::Hands;
+use crate::reconcile::jobs::Epoch;
 use crate::reconcile::observe::Look;
 use crate::reconcile::observed::Observed;
 use crate::reconcile::observed::Obstacle;
@@ -39,6 +41,7 @@ use crate::reconcile::plan::Action;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::plan::Step;
 use crate::reconcile::plan::plan;
+use crate::reconcile::resting::Resting;
 use crate::reconcile::services::JobsDone;
 use crate::reconcile::services::Services;
 use crate::reconcile::signals::Board;
@@ -238,18 +241,6 @@ pub fn start(
     (handle, Box::pin(run))
 }
 
-/// What is remembered of the jobs that follow one start.
-#[derive(Debug, Clone, Default)]
-struct Epoch {
-    since: Option<UnixMillis>,
-    done: BTreeSet<Name>,
-    /// Whether every job was looked at once without a failure.
-    passed: bool,
-    retry_at: Option<Duration>,
-    failures: u32,
-    obstacle: Option<Obstacle>,
-}
-
 enum Ended {
     Step(Step, Done),
     Jobs(ServiceId, Option<UnixMillis>, Result<JobsDone, Obstacle>),
@@ -278,42 +269,6 @@ struct Reconciler {
     passes: u64,
     written: Option<Obstacle>,
     resting: Resting,
-}
-
-/// What is not tried again before a moment of monotonic time: a failure is not repeated as fast as the machine can.
-#[derive(Default)]
-struct Resting {
-    /// Everything, after an intent could not be written.
-    all: Option<Duration>,
-    /// One service, after a step other than a start failed; with how often it did so in a row.
-    services: BTreeMap<ServiceId, (u32, Duration)>,
-}
-
-impl Resting {
-    fn rests(&self, service: &ServiceId, now: Duration) -> bool {
-        let one = self.services.get(service);
-        self.all.is_some_and(|until| until > now) || one.is_some_and(|(_, until)| *until > now)
-    }
-
-    fn note(&mut self, service: &ServiceId, done: &Done, now: Duration) {
-        match done {
-            Done::Well | Done::Asked(_) | Done::Killed | Done::GivenUp | Done::Failed => {
-                self.all = None;
-                self.services.remove(service);
-            }
-            Done::Troubled => {
-                self.all = None;
-                let failures = self
-                    .services
-                    .get(service)
-                    .map_or(0, |(failures, _)| *failures);
-                let wait = Duration::from_secs(1 << failures.min(5));
-                self.services
-                    .insert(service.clone(), (failures.saturating_add(1), now + wait));
-            }
-            Done::NotWritten(_) => self.all = Some(now + SOON),
-        }
-    }
 }
 
 /// How long the loop rests where nothing is due: it looks at the machine again even if nobody told it to.
@@ -518,17 +473,6 @@ impl Reconciler {
             .collect();
     }
 
-    /// Whether the jobs that follow the running start have not all been looked at.
-    fn jobs_pending(&self, service: &ServiceId, instances: &BTreeMap<ServiceId, Instance>) -> bool {
-        let Some(instance) = instances.get(service) else {
-            return false;
-        };
-        !self
-            .epochs
-            .get(service)
-            .is_some_and(|epoch| epoch.since == instance.started_at && epoch.passed)
-    }
-
     fn act(&mut self, desired: &Arc<Desired>, view: &mut View) -> Duration {
         let due = plan(desired, &view.observed);
         let now = self.hands.clock.monotonic();
@@ -597,58 +541,6 @@ impl Reconciler {
         }));
     }
 
-    fn begin_jobs(&mut self, desired: &Arc<Desired>, view: &View) {
-        let now = self.hands.clock.monotonic();
-        for (id, instance) in &view.instances {
-            let wanted = desired.services.get(id).map(|service| &service.wanted);
-            let current =
-                matches!(wanted, Some(Wanted::Run { hash, .. }) if *hash == instance.spec_hash);
-            if !current || self.busy.contains(id) {
-                continue;
-            }
-            let epoch = self.epochs.entry(id.clone()).or_default();
-            if epoch.since != instance.started_at {
-                *epoch = Epoch {
-                    since: instance.started_at,
-                    // What was done for this very start was done, whichever orchestrator did it.
-                    done: view
-                        .records
-                        .get(id)
-                        .filter(|record| record.alive_epoch == instance.started_at)
-                        .map(|record| record.epoch_jobs.clone())
-                        .unwrap_or_default(),
-                    ..Epoch::default()
-                };
-            }
-            let observed = view.observed.services.get(id);
-            let alive = observed.is_some_and(|service| service.alive);
-            // Conditions of a job (a locked wallet) may come to hold until the service is ready.
-            let settled = epoch.passed && observed.is_some_and(|service| service.ready);
-            if !alive || settled || epoch.retry_at.is_some_and(|at| at > now) {
-                continue;
-            }
-            let once = view
-                .records
-                .get(id)
-                .map(|record| record.jobs_done.clone())
-                .unwrap_or_default();
-            let (hands, id, since, done) = (
-                self.hands.clone(),
-                id.clone(),
-                epoch.since,
-                epoch.done.clone(),
-            );
-            self.busy.insert(id.clone());
-            self.running.push(Box::pin(async move {
-                let jobs = hands.services.after_alive(&id, &once, &done);
-                match hands.ending.run_until_cancelled(jobs).await {
-                    Some(result) => Ended::Jobs(id, since, result),
-                    None => Ended::Dropped(id),
-                }
-            }));
-        }
-    }
-
     fn note(&mut self, ended: Ended) {
         match ended {
             Ended::Step(step, done) => {
@@ -682,53 +574,6 @@ impl Reconciler {
                     .map(|error| unwritable(&error));
             }
         }
-    }
-
-    fn note_jobs(
-        &mut self,
-        id: &ServiceId,
-        since: Option<UnixMillis>,
-        result: Result<JobsDone, Obstacle>,
-    ) -> Result<(), StoreError> {
-        let now = self.hands.clock.monotonic();
-        let Some(epoch) = self.epochs.get_mut(id).filter(|epoch| epoch.since == since) else {
-            return Ok(());
-        };
-        match result {
-            Ok(done) => {
-                let jobs: BTreeSet<Name> = epoch.done.union(&done.this_start).cloned().collect();
-                epoch.retry_at = Some(now + Duration::from_secs(1));
-                if jobs != epoch.done || !done.once.is_empty() {
-                    let (since, jobs) = (epoch.since, jobs.clone());
-                    // What is not written down is not done: the jobs are looked at again.
-                    self.hands.state.transaction(|tx| {
-                        tx.update_record(id, |record| {
-                            record.alive_epoch = since;
-                            record.epoch_jobs = jobs;
-                            record.jobs_done.extend(done.once);
-                        })
-                    })?;
-                }
-                epoch.done = jobs;
-                epoch.passed = true;
-                epoch.failures = 0;
-                epoch.obstacle = None;
-            }
-            Err(obstacle) => {
-                epoch.failures += 1;
-                let wait = Duration::from_secs(1 << epoch.failures.min(5));
-                epoch.retry_at = Some(now + wait);
-                if epoch.obstacle.as_ref() != Some(&obstacle) {
-                    tracing::warn!(service.id = %id, code = obstacle.code, "a job of {id} failed: {}", obstacle.text);
-                    let at = self.hands.clock.wall();
-                    self.hands
-                        .state
-                        .append_event(Some(id), &obstacle.code, &obstacle.text, at)?;
-                }
-                epoch.obstacle = Some(obstacle);
-            }
-        }
-        Ok(())
     }
 }
 
