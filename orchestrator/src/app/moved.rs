@@ -9,8 +9,9 @@ use crate::app::world::World;
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::choices::Choices;
-use crate::manifest::schema::DataClass;
 use crate::manifest::schema::Volume;
+use crate::reconcile::guard::guarded;
+use crate::reconcile::guard::holds_data;
 use crate::service::places::Places;
 
 /// A volume that would lie elsewhere.
@@ -57,7 +58,7 @@ pub(super) fn moved(places: &Places, before: &World, after: &World) -> Vec<Moved
         for (name, volume) in &manifest.volumes {
             let from = place(places, &before.choices, service, name);
             let to = place(places, &after.choices, service, name);
-            if from != to && holds_anything(&from) {
+            if from != to && holds_data(&from) {
                 moved.push(Moved {
                     service: service.clone(),
                     volume: name.clone(),
@@ -82,20 +83,11 @@ fn place(places: &Places, choices: &Choices, service: &ServiceId, volume: &Name)
 
 /// Whether data in `folder` are lost or cost money where the service starts without them.
 fn protects(volume: &Volume, folder: &Path) -> bool {
-    let precious = |class: DataClass| class != DataClass::Rebuildable;
-    precious(volume.class)
+    guarded(volume.class)
         || volume
             .parts
             .iter()
-            .any(|(part, class)| precious(*class) && holds_anything(&folder.join(part)))
-}
-
-/// Whether anything lies there. What cannot be read may hold something.
-fn holds_anything(path: &Path) -> bool {
-    match std::fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-    }
+            .any(|(part, class)| guarded(*class) && holds_data(&folder.join(part)))
 }
 
 #[cfg(test)]
