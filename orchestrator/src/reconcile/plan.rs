@@ -249,10 +249,13 @@ impl<'a> View<'a> {
             State::Absent => Decision::Gone,
             State::Stopping { stage, .. } => decide_stopping(now, *stage),
             State::Running { .. } => {
-                // A consumer that is held back runs on as it can: it would be waited for in vain.
+                // A consumer that is held back, or runs as wanted already because the operator's own server stands
+                // at the same address, does not stop: it would be waited for in vain.
                 let waits: Vec<String> = self
                     .needing_consumers(id)
-                    .filter(|consumer| !self.is_held_back(consumer))
+                    .filter(|consumer| {
+                        !self.is_held_back(consumer) && !self.runs_as_wanted(consumer)
+                    })
                     .map(ToString::to_string)
                     .collect();
                 if waits.is_empty() {
@@ -518,6 +521,16 @@ impl<'a> View<'a> {
             None | Some(Wanted::External) => now.state.occupied(),
             Some(Wanted::HeldBack { .. }) => false,
         }
+    }
+
+    fn runs_as_wanted(&self, id: &ServiceId) -> bool {
+        let wanted = self.desired.services.get(id).map(|one| &one.wanted);
+        let state = self.observed.services.get(id).map(|now| &now.state);
+        matches!(
+            (wanted, state),
+            (Some(Wanted::Run { hash, .. }), Some(State::Running { hash: running, .. }))
+                if hash == running
+        )
     }
 
     fn is_held_back(&self, id: &ServiceId) -> bool {
