@@ -156,3 +156,41 @@ fn the_table_of_measurements_keeps_its_form_and_the_rows_of_an_earlier_run() {
         serde_json::from_str(&second.merged_into("half a fi")).expect("JSON");
     assert_eq!(anew.as_object().map(serde_json::Map::len), Some(1));
 }
+
+#[test]
+fn services_have_identities_of_their_own_below_folders_that_up_made() {
+    let demo = TestNode::new("demo");
+    let data = demo.data().join("flash-node").join("demo");
+    let alone = node::alone();
+    let run = |words: &[&str]| {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test names a folder that is not there yet, with its parents"
+        )]
+        let output = Command::new(env!("CARGO_BIN_EXE_flash-node"))
+            .arg("--data")
+            .arg(&data)
+            .args(words)
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    run(&["up", "--detach"]);
+    drop(alone);
+    let status: serde_json::Value =
+        serde_json::from_str(&run(&["status", "--json"])).expect("JSON");
+    let lacks: Vec<&str> = status["services"][0]["not_enforced"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|code| code.as_str())
+        .collect();
+    // The owner of the process says who runs the services: only root can give them identities of their own.
+    let owner = std::os::unix::fs::MetadataExt::uid(
+        &std::fs::metadata("/proc/self").expect("this process"),
+    );
+    assert_eq!(lacks.contains(&"own_uid"), owner != 0, "{lacks:?}");
+    run(&["down"]);
+    assert_eq!(demo.processes(), Vec::new(), "nothing stays running");
+}

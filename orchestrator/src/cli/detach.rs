@@ -6,7 +6,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -34,6 +33,7 @@ use super::status::LOOK;
 use super::up;
 use crate::config::profile_name;
 use crate::status::NodeStatus;
+use crate::store::folder::make_log_folder;
 use crate::store::folder::may_become_a_node;
 
 /// The daemon's log, inside the data folder.
@@ -229,17 +229,12 @@ fn errors_to(data: &Path) -> Stdio {
 
 /// Returns where the daemon logs, and makes the folder; nothing where `data` holds things that are not a node's.
 fn log_file(data: &Path) -> Option<PathBuf> {
-    let log = data.join(LOG);
     let strange = data.exists() && !data.join("node.json").exists() && !may_become_a_node(data);
     if strange {
         return None;
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(log.parent()?)
-        .ok()?;
-    Some(log)
+    make_log_folder(data).ok()?;
+    Some(data.join(LOG))
 }
 
 /// Is the daemon: runs the node until it is told to stop. A signal ends the daemon alone; services go on.

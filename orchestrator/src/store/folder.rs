@@ -317,6 +317,17 @@ fn folder_mode() -> u32 {
     }
 }
 
+/// Makes the folder of logs of a data folder that may not be there yet, and what is missing above both. Where services
+/// have identities of their own they must be able to pass all but the logs.
+///
+/// Errors: [`StoreError::Io`].
+pub fn make_log_folder(data: &Path) -> Result<PathBuf, StoreError> {
+    make_folder(data, folder_mode())?;
+    let logs = data.join("logs");
+    make_folder(&logs, 0o700)?;
+    Ok(logs)
+}
+
 fn make_folder(path: &Path, mode: u32) -> Result<(), StoreError> {
     let failed = |source| StoreError::io(path, "making the folder", source);
     if path.is_dir() {
