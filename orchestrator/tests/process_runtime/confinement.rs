@@ -152,6 +152,57 @@ async fn file_name_that_leaves_its_folder_is_refused() {
 }
 
 #[tokio::test]
+async fn services_that_start_at_once_all_have_identities_of_their_own() {
+    if !root() {
+        eprintln!("SKIPPED: identities of their own need root");
+        return;
+    }
+    let machine = Machine::new();
+    set_mode(machine.root(), 0o755);
+    set_mode(machine.memory(), 0o755);
+    // Whoever is asked first makes the folder that all share, open from the moment at which anybody looks.
+    let shared = machine.memory().join("files");
+    assert!(!shared.exists());
+    assert_eq!(machine.runtime.uid_problem(), None);
+    assert_eq!(std::fs::metadata(&shared).unwrap().mode() & 0o777, 0o711);
+    std::fs::remove_dir(&shared).unwrap();
+
+    let units: Vec<Unit> = (0..8)
+        .map(|number| Unit {
+            uid: Some(900_200 + number),
+            files: BTreeMap::from([("a.key".to_owned(), SecretBytes::from("x".to_owned()))]),
+            ..machine.shell(&format!("service-{number}"), SLEEPS)
+        })
+        .collect();
+    for unit in &units {
+        set_mode_of_parents(&machine, unit);
+    }
+    let starts = units.iter().map(|unit| machine.runtime.ensure(unit));
+    for started in futures::future::join_all(starts).await {
+        started.unwrap();
+    }
+    for unit in &units {
+        let pid = machine.pid(&unit.service).await;
+        let uid = unit.uid.unwrap();
+        assert_eq!(status_of(pid, "Uid"), format!("{uid}\t{uid}\t{uid}\t{uid}"));
+    }
+    for unit in &units {
+        machine.go_down(&unit.service).await;
+    }
+}
+
+/// Lets others pass the folders above a volume, as a node's data folder does.
+fn set_mode_of_parents(machine: &Machine, unit: &Unit) {
+    let volume = machine.volume(&unit.service);
+    let parent = volume.parent().unwrap();
+    std::fs::create_dir_all(parent).unwrap();
+    let within = |folder: &&Path| folder.starts_with(machine.root());
+    for folder in parent.ancestors().take_while(within) {
+        set_mode(folder, 0o755);
+    }
+}
+
+#[tokio::test]
 async fn service_of_a_root_node_has_an_identity_of_its_own() {
     if !root() {
         eprintln!("SKIPPED: identities of their own need root");

@@ -150,14 +150,22 @@ fn give(volume: &Path, uid: u32) -> io::Result<()> {
 }
 
 /// Makes `dir` and the folders above it that are missing, each with `mode` whatever the umask.
-fn make(dir: &Path, mode: u32) -> io::Result<()> {
+///
+/// For a moment each is closed to others: whoever decides by that must not look in between.
+pub(super) fn make(dir: &Path, mode: u32) -> io::Result<()> {
     let mut missing: Vec<&Path> = dir
         .ancestors()
         .take_while(|folder| !folder.exists())
         .collect();
     missing.reverse();
     for folder in missing {
-        DirBuilder::new().mode(0o700).create(folder)?;
+        match DirBuilder::new().mode(0o700).create(folder) {
+            // Another service's start was first.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {
+                continue;
+            }
+            made => made?,
+        }
         std::fs::set_permissions(folder, Permissions::from_mode(mode))?;
     }
     Ok(())

@@ -95,6 +95,8 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// Processes whose end is waited for already.
     watched: Mutex<HashSet<ProcessIdentity>>,
+    /// Held while the folder of all rendered files is made, and while it is looked whether services can pass it.
+    shared: Mutex<()>,
     /// When an end that nobody recorded was first noticed, by the name of the start.
     noticed: Mutex<HashMap<String, UnixMillis>>,
 }
@@ -115,6 +117,7 @@ impl ProcessRuntime {
                 tasks,
                 changes: watch::Sender::new(0),
                 watched: Mutex::default(),
+                shared: Mutex::default(),
                 noticed: Mutex::default(),
             }),
         }
@@ -173,6 +176,12 @@ impl Inner {
     fn uid_problem(&self) -> Option<String> {
         if !rustix::process::geteuid().is_root() {
             return None;
+        }
+        let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        // It is made here, before anybody looks: made by the start of one service, it would for a moment seem closed to
+        // another, which would then run as root.
+        if let Err(error) = layout::make(&self.config.files_dir, 0o711) {
+            tracing::warn!(%error, "the folder {} could not be made", self.config.files_dir.display());
         }
         // No identity of a service owns these folders, so that any that is none of root's stands for all.
         let stranger = u32::MAX - 1;
