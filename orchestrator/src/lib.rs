@@ -11,6 +11,7 @@ pub mod entropy;
 pub mod fail;
 pub mod http;
 pub mod id;
+pub mod image;
 pub mod manifest;
 pub mod node;
 pub mod reconcile;

@@ -533,6 +533,11 @@ fn world_failure(error: &WorldError) -> Failure {
             error.to_string(),
             "stop that program, or choose another port in node.toml",
         ),
+        WorldError::Subnets(error) => Failure::new(
+            Exit::Config,
+            error.to_string(),
+            "then start it again; what runs keeps its addresses until its next start",
+        ),
         WorldError::Texts(_) | WorldError::Resolve(_) | WorldError::Read { .. } => Failure::new(
             Exit::BadData,
             sentence(error),

@@ -101,6 +101,10 @@ pub(super) fn refuse_world(error: &WorldError) -> Refusal {
         WorldError::Texts(_) | WorldError::Resolve(_) => {
             ("bad_manifest", "mend it; nothing was changed")
         }
+        WorldError::Subnets(_) => (
+            "no_addresses",
+            "name a pool that is free on this machine in node.toml, then try again",
+        ),
         WorldError::Ports(_) => (
             "port_taken",
             "stop that program, or choose another port in node.toml",

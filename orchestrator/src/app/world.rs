@@ -20,6 +20,7 @@ use crate::manifest::error::ManifestErrors;
 use crate::manifest::profile;
 use crate::manifest::profile::Profile;
 use crate::manifest::profile::ProfileName;
+use crate::runtime::RuntimeKind;
 use crate::runtime::process::version::ProcessRunner;
 use crate::service::places::Places;
 use crate::service::ports;
@@ -31,6 +32,10 @@ use crate::service::resolve;
 use crate::service::resolve::Inputs;
 use crate::service::resolve::MemoryClass;
 use crate::service::resolve::Resolved;
+use crate::service::subnets;
+use crate::service::subnets::SubnetError;
+use crate::service::subnets::SubnetTable;
+use crate::service::subnets::bridge_prefix;
 use crate::store::StoreError;
 use crate::store::folder;
 use crate::store::folder::FolderError;
@@ -66,6 +71,9 @@ pub(crate) enum WorldError {
     /// A storage root that is named for the first time cannot be used.
     #[error(transparent)]
     Storage(#[from] FolderError),
+    /// There is no address plan.
+    #[error(transparent)]
+    Subnets(#[from] SubnetError),
     /// The node's memory cannot be read.
     #[error("the node's memory could not be read")]
     Store(#[from] StoreError),
@@ -153,6 +161,7 @@ pub(crate) struct World {
     pub(crate) catalog: Catalog,
     pub(crate) choices: Choices,
     pub(crate) ports: PortTable,
+    pub(crate) subnets: Option<SubnetTable>,
     pub(crate) programs: Programs,
     pub(crate) resolved: Resolved,
 }
@@ -180,7 +189,7 @@ impl World {
         }
         let ports = ports::assign(&requests, &kept, profile.next_free_port, &ports::bindable)?;
         let needed: BTreeSet<ManifestId> = catalog.iter().map(|(id, _)| id.clone()).collect();
-        let programs = {
+        let mut programs = {
             let mut cache = ground
                 .versions
                 .lock()
@@ -193,18 +202,31 @@ impl World {
                 &mut cache,
             )
         };
+        if kind == RuntimeKind::Docker {
+            let mut cache = ground
+                .versions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            programs.take_digests(&catalog, &ground.search, &mut cache);
+        }
         let generations = ground.state.generations()?;
-        let inputs = Inputs {
+        let mut inputs = Inputs {
             profile: &profile,
             choices: &choices,
             catalog: &catalog,
             ports: &ports,
+            subnets: None,
             generations: &generations,
             places: &ground.places,
             programs: &programs,
             memory_class: ground.memory_class,
             node_id: ground.node_id.as_str(),
         };
+        let subnets = match kind {
+            RuntimeKind::Docker => Some(plan_addresses(ground, &inputs)?),
+            RuntimeKind::Process | RuntimeKind::Fake => None,
+        };
+        inputs.subnets = subnets.as_ref();
         let resolved = resolve::resolve_with_scopes(&inputs).map_err(WorldError::Resolve)?;
         Ok(Self {
             texts,
@@ -212,6 +234,7 @@ impl World {
             catalog,
             choices,
             ports,
+            subnets,
             programs,
             resolved,
         })
@@ -251,6 +274,9 @@ impl World {
             for (service, name, port) in self.ports.iter() {
                 tx.keep_port(service, name, port)?;
             }
+            if let Some(subnets) = &self.subnets {
+                tx.keep_subnets(subnets)?;
+            }
             Ok::<(), StoreError>(())
         })
     }
@@ -267,6 +293,9 @@ impl World {
             for (service, name, port) in self.ports.iter() {
                 tx.keep_port(service, name, port)?;
             }
+            if let Some(subnets) = &self.subnets {
+                tx.keep_subnets(subnets)?;
+            }
             tx.append_event(
                 None,
                 "accepted",
@@ -277,6 +306,23 @@ impl World {
         })?;
         Ok(revision)
     }
+}
+
+/// Chooses the pool and the network of every edge. Errors: [`WorldError`].
+fn plan_addresses(ground: &Ground, inputs: &Inputs<'_>) -> Result<SubnetTable, WorldError> {
+    let edges = resolve::networks(inputs).map_err(WorldError::Resolve)?;
+    let kept = ground.state.subnets()?;
+    let path = PathBuf::from("/proc/net/route");
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| WorldError::Read { path, source })?;
+    let own = bridge_prefix(&ground.node_id);
+    let routes = subnets::routes(&text, |interface| interface.starts_with(&own));
+    let pool = subnets::choose_pool(
+        inputs.choices.network.pool,
+        kept.as_ref().map(|table| table.pool),
+        &routes,
+    )?;
+    Ok(subnets::assign(&edges, kept.as_ref(), pool)?)
 }
 
 #[cfg(test)]

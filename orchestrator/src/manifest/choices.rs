@@ -3,6 +3,7 @@
 //! It does not know which of them were accepted (`store::state`).
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ use crate::manifest::hint;
 use crate::manifest::profile::Profile;
 use crate::manifest::profile::ProfileName;
 use crate::manifest::validate::SettingError;
+use crate::service::subnets::Cidr;
 
 /// What an operator wrote into `node.toml`. An empty file is a legal one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +40,18 @@ pub struct Choices {
     /// Images by `repository@digest`, each replaced by a mirror or a local one.
     #[serde(default)]
     pub images: BTreeMap<String, String>,
+    /// Where containers get their addresses.
+    #[serde(default)]
+    pub network: NetworkChoice,
+}
+
+/// Where containers get their addresses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkChoice {
+    /// The pool of which every edge gets 16 addresses, such as `10.213.0.0/20`. Absent: one that overlaps no route of
+    /// this machine is chosen once and kept.
+    pub pool: Option<Cidr>,
 }
 
 /// What an operator wants of one service.
@@ -60,6 +74,11 @@ pub struct ServiceChoice {
     /// Fixed port numbers.
     #[serde(default)]
     pub ports: BTreeMap<Name, u16>,
+    /// The machine's address on which a published port answers; 127.0.0.1 where nothing is said.
+    #[serde(default)]
+    pub publish: BTreeMap<Name, Ipv4Addr>,
+    /// Another image than the manifest's: `repository@sha256:…`, or `sha256:…` for one that is on this machine.
+    pub image: Option<String>,
     /// The operator's own server instead of ours: never started, stopped or changed by us.
     pub external: Option<External>,
 }

@@ -12,10 +12,12 @@ use futures::StreamExt;
 use tokio::sync::watch;
 
 use super::DropStage;
+use super::ImageId;
 use super::Instance;
 use super::InstanceState;
 use super::Job;
 use super::LogQuery;
+use super::Mount;
 use super::Runtime;
 use super::RuntimeError;
 use super::Unit;
@@ -25,6 +27,7 @@ use crate::id::ServiceId;
 use crate::manifest::schema::StopSignal;
 use crate::secret::SecretBytes;
 use crate::service::spec::LimitSpec;
+use crate::service::spec::NetworkSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
 
@@ -55,6 +58,20 @@ pub trait Bench: Send + Sync {
 
     /// Returns a folder for data of `service`.
     fn volume(&self, service: &ServiceId) -> PathBuf;
+
+    /// Returns the image in which the programs of the suite run, where the runtime has images.
+    fn image(&self) -> Option<ImageId> {
+        None
+    }
+
+    /// Returns where the program finds its volume.
+    fn mount(&self, service: &ServiceId) -> Mount {
+        let on_host = self.volume(service);
+        Mount {
+            inside: on_host.clone(),
+            on_host,
+        }
+    }
 
     /// Returns program and arguments of `act`. A runtime in memory notes it for `service` instead.
     fn program(&self, service: &ServiceId, act: &Act) -> (PathBuf, Vec<String>);
@@ -97,8 +114,11 @@ fn unit<B: Bench>(bench: &B, id: &str, act: &Act) -> Unit {
         args,
         env: BTreeMap::new(),
         files: BTreeMap::new(),
-        volumes: vec![bench.volume(&service)],
+        image: bench.image(),
+        folder: None,
+        volumes: vec![bench.mount(&service)],
         addresses: BTreeMap::new(),
+        network: NetworkSpec::default(),
         stop: STOP,
         limits: LimitSpec {
             memory_mib: 64,
@@ -482,7 +502,11 @@ pub async fn program_sees_its_environment_and_files_alone<B: Bench>(bench: B) {
     let mut lines = printed(&bench, &unit.service, "done").await;
     lines.pop();
     lines.sort();
-    let home = bench.volume(&unit.service).to_string_lossy().into_owned();
+    let home = bench
+        .mount(&unit.service)
+        .inside
+        .to_string_lossy()
+        .into_owned();
     assert_eq!(
         lines,
         [

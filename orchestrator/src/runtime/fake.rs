@@ -531,7 +531,7 @@ impl FakeRuntime {
 
 /// Returns the whole environment of a program: its own variables over the few that every runtime gives.
 fn environment(unit: &Unit) -> BTreeMap<String, String> {
-    let home = unit.volumes.first().cloned();
+    let home = unit.volumes.first().map(|mount| mount.inside.clone());
     let home = home.unwrap_or_else(|| PathBuf::from("/"));
     let mut all = BTreeMap::from([
         ("HOME".to_owned(), home.to_string_lossy().into_owned()),

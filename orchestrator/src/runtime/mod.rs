@@ -4,6 +4,7 @@
 //! (or only a process) has may appear here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ use crate::id::Name;
 use crate::id::ServiceId;
 use crate::secret::SecretBytes;
 use crate::service::spec::LimitSpec;
+use crate::service::spec::NetworkSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
 
@@ -46,8 +48,12 @@ pub struct Unit {
     pub service: ServiceId,
     /// Says whether what runs is what was asked for.
     pub spec_hash: SpecHash,
-    /// The program.
+    /// The program: an absolute path on this machine, or a name that is looked up inside `image`.
     pub program: PathBuf,
+    /// The image that the program runs in; nothing where it is one of the machine's own.
+    pub image: Option<ImageId>,
+    /// The image's own folder in which the program starts; the first volume where nothing is said.
+    pub folder: Option<PathBuf>,
     /// Its arguments, without the program's name.
     pub args: Vec<String>,
     /// Its whole environment; nothing is inherited.
@@ -55,15 +61,37 @@ pub struct Unit {
     /// Files that the runtime lays out on its tmpfs, mode 0400, owned by the service: file name → bytes.
     pub files: BTreeMap<String, SecretBytes>,
     /// Folders that must exist and belong to the service.
-    pub volumes: Vec<PathBuf>,
+    pub volumes: Vec<Mount>,
     /// Where it will listen, to be reported by `list`.
     pub addresses: BTreeMap<Name, SocketAddr>,
+    /// Networks of its own; a runtime that separates none has no use for it.
+    pub network: NetworkSpec,
     /// How it is stopped.
     pub stop: StopSpec,
     /// Memory and process limits.
     pub limits: LimitSpec,
     /// The numeric identity it runs as, from a persisted range; nothing where the node is not root.
     pub uid: Option<u32>,
+}
+
+/// A folder that outlives the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it lies on the machine.
+    pub on_host: PathBuf,
+    /// Where the program finds it; the same where it sees the machine's own files.
+    pub inside: PathBuf,
+}
+
+/// Names the content of an image for good, whatever it is called. Shape: `sha256:` and 64 hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImageId(pub String);
+
+impl fmt::Display for ImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// What the runtime knows of one service.
@@ -210,6 +238,52 @@ pub enum RuntimeError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The engine that runs containers did not answer, or answered with an error.
+    #[error("{action} failed for {service}: {why}")]
+    Engine {
+        /// The service.
+        service: ServiceId,
+        /// What was attempted, such as `creating its container`.
+        action: &'static str,
+        /// What the engine said.
+        why: String,
+    },
+    /// The engine that runs containers does not answer at all; nothing may be concluded about what runs.
+    #[error("the container engine does not answer: {why}")]
+    EngineGone {
+        /// Why.
+        why: String,
+    },
+    /// Something that this node did not make has a name that this node needs. It was not touched.
+    #[error(
+        "{what} is called {name}, which {service} needs, and was not made by this node: remove or rename it"
+    )]
+    NameTaken {
+        /// The service.
+        service: ServiceId,
+        /// `a container` or `a network`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The image is not on this machine.
+    #[error("{service} could not start: the image {image} is not on this machine")]
+    NoImage {
+        /// The service.
+        service: ServiceId,
+        /// Which one.
+        image: ImageId,
+    },
+    /// The engine started the program and left a published port out, or bound another one. The program was ended.
+    #[error("{service} was stopped: the engine published {found}, and {wanted} was asked for")]
+    Published {
+        /// The service.
+        service: ServiceId,
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        found: String,
     },
     /// The supervisor did not report in time.
     #[error("{service} did not come up within {seconds} s of its start")]

@@ -15,11 +15,15 @@ use sha2::Sha256;
 
 use crate::manifest::schema::Listen;
 use crate::secret::SecretRef;
+use crate::service::spec::Attachment;
 use crate::service::spec::ConsumerSpec;
 use crate::service::spec::EdgeSpec;
 use crate::service::spec::LimitSpec;
 use crate::service::spec::Listener;
+use crate::service::spec::NetworkSpec;
 use crate::service::spec::ProgramSpec;
+use crate::service::spec::ProvidedFile;
+use crate::service::spec::Publish;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::VolumeSpec;
@@ -42,8 +46,10 @@ fn covered(spec: &ServiceSpec) -> Value {
         program,
         files,
         secrets,
+        provided,
         volumes,
         listeners,
+        network,
         edges,
         consumers,
         stop: _, // Handed over anew with each stop.
@@ -54,8 +60,12 @@ fn covered(spec: &ServiceSpec) -> Value {
     root.insert("program".into(), covered_program(program));
     insert_map(&mut root, "files", files, |text| json!(text));
     insert_map(&mut root, "secrets", secrets, covered_secret);
+    insert_map(&mut root, "provided", provided, covered_provided);
     insert_map(&mut root, "volumes", volumes, covered_volume);
     insert_map(&mut root, "listeners", listeners, covered_listener);
+    if !network.none() {
+        root.insert("network".into(), covered_network(network));
+    }
     insert_sorted(&mut root, "edges", edges.iter().map(covered_edge).collect());
     insert_sorted(
         &mut root,
@@ -77,6 +87,7 @@ fn covered_program(program: &ProgramSpec) -> Value {
         args,
         env,
         listen,
+        folder,
     } = program;
     let mut object = serde_json::Map::new();
     object.insert("command".into(), json!(command));
@@ -90,12 +101,55 @@ fn covered_program(program: &ProgramSpec) -> Value {
     if *listen != Listen::PerEdge {
         object.insert("listen".into(), json!(listen));
     }
+    if let Some(folder) = folder {
+        object.insert("folder".into(), json!(folder));
+    }
     Value::Object(object)
+}
+
+fn covered_network(network: &NetworkSpec) -> Value {
+    let NetworkSpec {
+        attachments,
+        hosts,
+        publish,
+    } = network;
+    let mut object = serde_json::Map::new();
+    let attached = attachments.iter().map(covered_attachment).collect();
+    insert_sorted(&mut object, "attachments", attached);
+    insert_map(&mut object, "hosts", hosts, |address| json!(address));
+    let published = publish.iter().map(covered_publish).collect();
+    insert_sorted(&mut object, "publish", published);
+    Value::Object(object)
+}
+
+fn covered_attachment(attachment: &Attachment) -> Value {
+    let Attachment {
+        edge,
+        kind,
+        subnet,
+        address,
+        may_reach: _, // Enforced by the machine's firewall, without a restart.
+    } = attachment;
+    json!({ "edge": edge, "kind": kind, "subnet": subnet, "address": address })
+}
+
+fn covered_publish(publish: &Publish) -> Value {
+    let Publish { port, on, number } = publish;
+    json!({ "port": port, "on": on, "number": number })
 }
 
 fn covered_secret(secret: &SecretRef) -> Value {
     let SecretRef { key, generation } = secret;
     json!({ "key": key, "generation": generation })
+}
+
+fn covered_provided(file: &ProvidedFile) -> Value {
+    let ProvidedFile {
+        provider,
+        volume: _, // Copied from there; the copy's name is what the program knows.
+        below: _,
+    } = file;
+    json!({ "provider": provider })
 }
 
 fn covered_volume(volume: &VolumeSpec) -> Value {

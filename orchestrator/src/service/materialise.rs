@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::id::ServiceId;
+use crate::runtime::Mount;
 use crate::runtime::RuntimeKind;
 use crate::runtime::Unit;
 use crate::secret::SecretBytes;
@@ -112,15 +113,25 @@ pub fn unit(
         service: service.clone(),
         spec_hash: spec_hash(spec),
         program: program(service, &spec.program.command, programs, places)?,
+        image: None,
+        folder: spec.program.folder.as_ref().map(PathBuf::from),
         args: spec.program.args.clone(),
         env: spec.program.env.clone(),
         files,
-        volumes: spec.volumes.values().map(|v| v.path.clone()).collect(),
+        volumes: spec
+            .volumes
+            .iter()
+            .map(|(name, volume)| Mount {
+                on_host: volume.path.clone(),
+                inside: places.volume_for_program(name, &volume.path),
+            })
+            .collect(),
         addresses: spec
             .listeners
             .iter()
             .map(|(name, at)| (name.clone(), SocketAddr::new(at.host, at.port)))
             .collect(),
+        network: spec.network.clone(),
         stop: spec.stop,
         limits: spec.limits,
         uid,

@@ -14,4 +14,5 @@ pub mod programs;
 pub mod render;
 pub mod resolve;
 pub mod spec;
+pub mod subnets;
 pub mod volume_file;

@@ -72,6 +72,8 @@ pub struct PortRequest {
     pub public: bool,
     /// Whether the operator fixed the number in `node.toml`.
     pub fixed: bool,
+    /// Whether a port of the machine is needed. One inside a container's own networks meets no other.
+    pub on_host: bool,
 }
 
 /// Lists every port of every service that would run here, sorted. Services that cannot be composed are left out:
@@ -83,10 +85,6 @@ pub fn requests(
     catalog: &Catalog,
     runtime: RuntimeKind,
 ) -> Vec<PortRequest> {
-    match runtime {
-        // Containers have an address of their own for each edge; what is published is asked for in the same way.
-        RuntimeKind::Process | RuntimeKind::Docker | RuntimeKind::Fake => {}
-    }
     let (composed, _errors) = compose::compose(profile, choices, catalog);
     let mut requests = Vec::new();
     for (service, part) in &composed {
@@ -99,12 +97,22 @@ pub fn requests(
             let Some(number) = fixed.or_else(|| default_number(port, profile.network)) else {
                 continue;
             };
+            let shown = part
+                .manifest
+                .endpoints
+                .values()
+                .any(|one| one.port == *name);
+            let on_host = match runtime {
+                RuntimeKind::Process | RuntimeKind::Fake => true,
+                RuntimeKind::Docker => port.public || shown,
+            };
             requests.push(PortRequest {
                 service: service.clone(),
                 name: name.clone(),
                 number,
                 public: port.public,
                 fixed: fixed.is_some(),
+                on_host,
             });
         }
     }
@@ -145,6 +153,7 @@ impl fmt::Display for TakenPort {
             number,
             public: _,
             fixed,
+            on_host: _,
         } = &self.request;
         write!(f, "port {number} ({service}, {name}) is taken by ")?;
         match &self.holder {
@@ -182,7 +191,8 @@ impl fmt::Display for PortTaken {
 /// Kept numbers stay and are not probed: our own service may be listening there. The operator's number wins over a
 /// kept one. A new number must be free by `is_free`; where it is not, the next free one is taken if `next_free` allows
 /// it and the port is neither public nor fixed. Numbers of services that are gone stay in the table, so that a
-/// service comes back where it was, until another one asks for them by name.
+/// service comes back where it was, until another one asks for them by name. A port that needs none of the machine's
+/// gets the number that it asks for.
 ///
 /// Errors: [`PortTaken`] with every port that cannot be had.
 pub fn assign(
@@ -191,7 +201,8 @@ pub fn assign(
     next_free: bool,
     is_free: &dyn Fn(SocketAddr) -> bool,
 ) -> Result<PortTable, PortTaken> {
-    let mut requests: Vec<&PortRequest> = requests.iter().collect();
+    let (mut requests, inside): (Vec<&PortRequest>, Vec<_>) =
+        requests.iter().partition(|request| request.on_host);
     requests.sort();
     let mut assignment = Assignment {
         wished: requests.iter().map(|request| request.number).collect(),
@@ -201,6 +212,16 @@ pub fn assign(
         holders: BTreeMap::new(),
         taken: Vec::new(),
     };
+    for request in inside {
+        let PortRequest {
+            service,
+            name,
+            number,
+            ..
+        } = request;
+        let table = &mut assignment.table;
+        table.insert(service.clone(), name.clone(), *number);
+    }
     // The operator's numbers first, then kept ones, then new ones: who came first is never moved by a newcomer.
     for request in requests.iter().filter(|request| request.fixed) {
         let probe = kept.get(&request.service, &request.name) != Some(request.number);

@@ -6,13 +6,18 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sha2::Digest as _;
+use sha2::Sha256;
+
 use crate::id::ManifestId;
 use crate::manifest::Catalog;
+use crate::manifest::schema::Image;
 use crate::manifest::schema::Manifest;
 use crate::manifest::version;
 use crate::manifest::version::Version;
@@ -34,6 +39,7 @@ pub trait ProgramRunner: Send + Sync {
 pub struct Programs {
     paths: BTreeMap<String, PathBuf>,
     verdicts: BTreeMap<ManifestId, Verdict>,
+    digests: BTreeMap<String, String>,
 }
 
 /// Whether a manifest's programs let it run here.
@@ -71,11 +77,50 @@ impl Programs {
             })
     }
 
+    /// Returns the digest of our own program `command`, where it was taken. Shape: `sha256:` and 64 hex digits.
+    #[must_use]
+    pub fn digest(&self, command: &str) -> Option<&str> {
+        self.digests.get(command).map(String::as_str)
+    }
+
+    /// Takes the digest of every program of `catalog` that is packed into an image of its own. One that cannot be read
+    /// has none.
+    ///
+    /// It reads whole programs: call it where blocking is allowed.
+    pub fn take_digests(
+        &mut self,
+        catalog: &Catalog,
+        search: &[PathBuf],
+        cache: &mut VersionCache,
+    ) {
+        let own = catalog
+            .iter()
+            .map(|(_, entry)| &entry.manifest)
+            .filter(|manifest| matches!(manifest.image, Some(Image::Own(_))));
+        for manifest in own {
+            let command = &manifest.program.command;
+            let Some(path) = locate(command, search.iter().map(PathBuf::as_path)) else {
+                continue;
+            };
+            match cache.digest(&path) {
+                Ok(digest) => {
+                    self.digests.insert(command.clone(), digest);
+                    self.paths.insert(command.clone(), path);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the program {} could not be read", path.display());
+                }
+            }
+        }
+    }
+
     /// Adds a program that is known to be there and safe, for tests and fakes.
     #[must_use]
     pub fn with(mut self, manifest: &ManifestId, command: &str, path: PathBuf) -> Self {
         self.paths.insert(command.to_owned(), path);
         self.verdicts.insert(manifest.clone(), Verdict::Ready);
+        self.digests
+            .insert(command.to_owned(), format!("sha256:{}", "0".repeat(64)));
         self
     }
 }
@@ -83,6 +128,32 @@ impl Programs {
 /// Versions that programs printed, so that an unchanged program is asked once.
 #[derive(Debug, Clone, Default)]
 pub struct VersionCache(BTreeMap<ProgramIdentity, String>);
+
+/// Stands in a program's identity for the question about its content.
+const CONTENT: &str = "\0content";
+
+impl VersionCache {
+    /// Returns the digest of the program at `path`; an unchanged one is read once.
+    fn digest(&mut self, path: &Path) -> std::io::Result<String> {
+        let identity = ProgramIdentity::of(path, &[CONTENT.to_owned()])?;
+        if let Some(known) = self.0.get(&identity) {
+            return Ok(known.clone());
+        }
+        let mut file = fs::File::open(path)?;
+        let mut hash = Sha256::new();
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            let read = file.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&piece[..read]);
+        }
+        let digest = format!("sha256:{}", hex::encode(hash.finalize()));
+        self.0.insert(identity, digest.clone());
+        Ok(digest)
+    }
+}
 
 /// What makes two programs the same: where it lies, which file it is, and when and how long it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

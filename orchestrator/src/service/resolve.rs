@@ -6,20 +6,22 @@ pub(crate) mod bond;
 pub(crate) mod compose;
 mod error;
 mod held;
+mod net;
 mod scope;
 mod spec;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 pub use error::Problem;
 pub use error::ResolveError;
 
+use crate::id::EdgeId;
 use crate::id::ServiceId;
 use crate::manifest::Catalog;
 use crate::manifest::choices::Choices;
 use crate::manifest::profile::Profile;
 use crate::manifest::schema::MemoryByClass;
-use crate::runtime::RuntimeKind;
 use crate::secret::SecretKey;
 use crate::secret::SecretRef;
 use crate::service::desired::Desired;
@@ -27,6 +29,7 @@ use crate::service::places::Places;
 use crate::service::ports::PortTable;
 use crate::service::programs::Programs;
 use crate::service::render::Scope;
+use crate::service::subnets::SubnetTable;
 
 /// Everything that decides what should run.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +42,8 @@ pub struct Inputs<'a> {
     pub catalog: &'a Catalog,
     /// Port numbers, chosen by `ports::assign`.
     pub ports: &'a PortTable,
+    /// The network of each edge, chosen by `subnets::assign`; nothing where services share the machine's.
+    pub subnets: Option<&'a SubnetTable>,
     /// The newest generation of each secret that was rotated or captured; 1 where nothing is said.
     pub generations: &'a BTreeMap<SecretKey, u32>,
     /// Where files and folders lie.
@@ -113,16 +118,8 @@ pub fn resolve(inputs: &Inputs<'_>) -> Result<Desired, Vec<ResolveError>> {
 
 /// Resolves `inputs` like [`resolve`] and keeps the variables of each service.
 pub fn resolve_with_scopes(inputs: &Inputs<'_>) -> Result<Resolved, Vec<ResolveError>> {
-    if inputs.places.kind == RuntimeKind::Docker {
-        return Err(vec![ResolveError::of_node(Problem::NoAddressPlan)]);
-    }
-    let (parts, mut errors) = compose::compose(inputs.profile, inputs.choices, inputs.catalog);
-    compose::check_choices(&parts, inputs.choices, &mut errors);
-    let bonds = bond::tie(inputs, &parts, &mut errors);
-    if !errors.is_empty() {
-        return Err(sorted(errors));
-    }
-    let held = held::judge(inputs, &parts, &bonds);
+    let Ties { parts, bonds, held } = ties(inputs)?;
+    let mut errors = Vec::new();
     let plot = scope::Plot {
         inputs,
         parts: &parts,
@@ -152,6 +149,36 @@ pub fn resolve_with_scopes(inputs: &Inputs<'_>) -> Result<Resolved, Vec<ResolveE
     } else {
         Err(sorted(errors))
     }
+}
+
+/// Lists every edge that needs a network of its own, for `subnets::assign`. Errors: as [`resolve`].
+pub fn networks(inputs: &Inputs<'_>) -> Result<BTreeSet<EdgeId>, Vec<ResolveError>> {
+    let Ties { parts, bonds, held } = ties(inputs)?;
+    let plot = scope::Plot {
+        inputs,
+        parts: &parts,
+        bonds: &bonds,
+        held: &held,
+    };
+    Ok(plot.networks())
+}
+
+/// Who runs, and who calls whom.
+struct Ties<'a> {
+    parts: BTreeMap<ServiceId, compose::Part<'a>>,
+    bonds: bond::Bonds<'a>,
+    held: BTreeMap<ServiceId, held::Held>,
+}
+
+fn ties<'a>(inputs: &Inputs<'a>) -> Result<Ties<'a>, Vec<ResolveError>> {
+    let (parts, mut errors) = compose::compose(inputs.profile, inputs.choices, inputs.catalog);
+    compose::check_choices(&parts, inputs.choices, &mut errors);
+    let bonds = bond::tie(inputs, &parts, &mut errors);
+    if !errors.is_empty() {
+        return Err(sorted(errors));
+    }
+    let held = held::judge(inputs, &parts, &bonds);
+    Ok(Ties { parts, bonds, held })
 }
 
 fn sorted(mut errors: Vec<ResolveError>) -> Vec<ResolveError> {

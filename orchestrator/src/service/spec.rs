@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -35,10 +37,16 @@ pub struct ServiceSpec {
     pub files: BTreeMap<String, String>,
     /// Secrets given as files, by file name.
     pub secrets: BTreeMap<String, SecretRef>,
+    /// Copies of files that only a provider can make, by file name; none where the program reads the provider's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub provided: BTreeMap<String, ProvidedFile>,
     /// Folders that outlive the service.
     pub volumes: BTreeMap<Name, VolumeSpec>,
     /// Where it listens.
     pub listeners: BTreeMap<Name, Listener>,
+    /// Networks of its own; none where services share the machine's.
+    #[serde(default, skip_serializing_if = "NetworkSpec::none")]
+    pub network: NetworkSpec,
     /// Whom it calls.
     pub edges: Vec<EdgeSpec>,
     /// Who calls it, with the credential each was given.
@@ -76,6 +84,150 @@ pub struct ProgramSpec {
     pub env: BTreeMap<String, String>,
     /// How it listens.
     pub listen: Listen,
+    /// The image's own folder in which the program starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+}
+
+/// The networks that a service is a member of. It reaches nothing else, and nothing else reaches it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    /// Its addresses, one for each edge, sorted by edge.
+    pub attachments: Vec<Attachment>,
+    /// Names of the providers that it calls, and their addresses.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hosts: BTreeMap<String, Ipv4Addr>,
+    /// Ports of the machine that lead to it, sorted by port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<Publish>,
+}
+
+impl NetworkSpec {
+    /// Whether the service has no network of its own.
+    #[must_use]
+    pub fn none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A place on the network of one edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The edge, which names the network.
+    pub edge: EdgeId,
+    /// What the network leads to.
+    pub kind: NetworkKind,
+    /// The network.
+    pub subnet: Subnet,
+    /// The service's own address in it.
+    pub address: Ipv4Addr,
+    /// Where, beyond the other member, the service may open connections to: the node, or an external server.
+    /// Empty: nowhere on an `edge` or a `way_in`, everywhere on a `way_out`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_reach: Vec<SocketAddr>,
+}
+
+/// What the network of an edge leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkKind {
+    /// Its two members, and nothing else.
+    Edge,
+    /// Whoever reaches a published port; the member opens no connection through it.
+    WayIn,
+    /// Everything outside, or the one server that `may_reach` names.
+    WayOut,
+}
+
+/// An IPv4 network of 16 addresses. Shape: `10.213.0.0/28`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Subnet(Ipv4Addr);
+
+/// How many addresses a [`Subnet`] has.
+const SUBNET_SIZE: u32 = 16;
+
+impl Subnet {
+    /// Returns the network that begins at `first`, or nothing where none begins there.
+    #[must_use]
+    pub fn new(first: Ipv4Addr) -> Option<Self> {
+        u32::from(first)
+            .is_multiple_of(SUBNET_SIZE)
+            .then_some(Self(first))
+    }
+
+    /// Returns the machine's own address in it.
+    #[must_use]
+    pub fn gateway(self) -> Ipv4Addr {
+        self.member(1)
+    }
+
+    /// Returns the provider's address in it.
+    #[must_use]
+    pub fn provider(self) -> Ipv4Addr {
+        self.member(2)
+    }
+
+    /// Returns the consumer's address in it.
+    #[must_use]
+    pub fn consumer(self) -> Ipv4Addr {
+        self.member(3)
+    }
+
+    /// Returns its first address, which names it.
+    #[must_use]
+    pub fn first(self) -> Ipv4Addr {
+        self.0
+    }
+
+    fn member(self, number: u32) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.0) + number)
+    }
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/28", self.0)
+    }
+}
+
+impl From<Subnet> for String {
+    fn from(subnet: Subnet) -> Self {
+        subnet.to_string()
+    }
+}
+
+impl TryFrom<String> for Subnet {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.strip_suffix("/28")
+            .and_then(|first| first.parse().ok())
+            .and_then(Self::new)
+            .ok_or_else(|| format!("`{text}` is no network of 16 addresses"))
+    }
+}
+
+/// A port of the machine that leads to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    /// The service's port, by name.
+    pub port: Name,
+    /// The machine's address and port.
+    pub on: SocketAddr,
+    /// The port's number inside.
+    pub number: u16,
+}
+
+/// A file that only a provider can make, such as a cookie or a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvidedFile {
+    /// Who makes it.
+    pub provider: ServiceId,
+    /// The provider's volume, on the machine.
+    pub volume: PathBuf,
+    /// The path below it.
+    pub below: String,
 }
 
 /// A folder that outlives the service.

@@ -14,12 +14,14 @@ use flash_node::manifest::schema::StopSignal;
 use flash_node::runtime::DropStage;
 use flash_node::runtime::Instance;
 use flash_node::runtime::InstanceState;
+use flash_node::runtime::Mount;
 use flash_node::runtime::Runtime;
 use flash_node::runtime::RuntimeError;
 use flash_node::runtime::Unit;
 use flash_node::runtime::process::ProcessConfig;
 use flash_node::runtime::process::ProcessRuntime;
 use flash_node::service::spec::LimitSpec;
+use flash_node::service::spec::NetworkSpec;
 use flash_node::service::spec::SpecHash;
 use flash_node::service::spec::StopSpec;
 use flash_node::task::Tasks;
@@ -102,7 +104,10 @@ impl Machine {
             args: vec!["-c".to_owned(), script.to_owned()],
             env: BTreeMap::new(),
             files: BTreeMap::new(),
-            volumes: vec![self.volume(&service)],
+            image: None,
+            folder: None,
+            volumes: vec![mount(self.volume(&service))],
+            network: NetworkSpec::default(),
             addresses: BTreeMap::new(),
             stop: STOP,
             limits: LimitSpec {
@@ -188,6 +193,14 @@ impl Drop for Machine {
                 kill(u32::try_from(pid).unwrap());
             }
         }
+    }
+}
+
+/// A folder that the program finds where it lies.
+pub(crate) fn mount(folder: PathBuf) -> Mount {
+    Mount {
+        inside: folder.clone(),
+        on_host: folder,
     }
 }
 

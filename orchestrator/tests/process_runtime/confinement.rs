@@ -10,9 +10,11 @@ use flash_node::runtime::Runtime;
 use flash_node::runtime::RuntimeError;
 use flash_node::runtime::Unit;
 use flash_node::secret::SecretBytes;
+use flash_node::service::spec::NetworkSpec;
 
 use crate::bench::Machine;
 use crate::bench::ignored_signals;
+use crate::bench::mount;
 use crate::bench::runs;
 use crate::bench::session;
 use crate::bench::status_of;
@@ -309,7 +311,10 @@ async fn volume_on_a_closed_disk_is_refused_rather_than_run_as_the_node() {
     set_mode(disk.path(), 0o700);
     let unit = Unit {
         uid: Some(900_125),
-        volumes: vec![disk.path().join("data")],
+        image: None,
+        folder: None,
+        volumes: vec![mount(disk.path().join("data"))],
+        network: NetworkSpec::default(),
         ..machine.shell("alpha", SLEEPS)
     };
     let refused = machine.runtime.ensure(&unit).await;

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::record::absent_is_fine;
+use crate::runtime::Mount;
 use crate::secret::SecretBytes;
 
 /// Lays `files` out in `dir`: folder 0500, files 0400, both of `uid`. Each is replaced in one step, so that a
@@ -75,8 +76,8 @@ pub(crate) fn remove_files(dir: &Path) -> io::Result<()> {
 /// Makes `volumes` where they are missing and gives them to `uid`.
 ///
 /// Errors: `PermissionDenied` where that identity cannot reach one through the folders above it.
-pub(crate) fn lay_volumes(volumes: &[PathBuf], uid: Option<u32>) -> io::Result<()> {
-    for volume in volumes {
+pub(crate) fn lay_volumes(volumes: &[Mount], uid: Option<u32>) -> io::Result<()> {
+    for volume in volumes.iter().map(|mount| mount.on_host.as_path()) {
         if let Some(parent) = volume.parent() {
             make(parent, if uid.is_some() { 0o711 } else { 0o700 })?;
         }

@@ -207,7 +207,7 @@ impl Inner {
 
     fn record(&self, unit: &Unit) -> UnitRecord {
         let root = rustix::process::geteuid().is_root();
-        let home = unit.volumes.first().cloned();
+        let home = unit.volumes.first().map(|mount| mount.on_host.clone());
         let folder = home.unwrap_or_else(|| PathBuf::from("/"));
         let mut env = BTreeMap::from([
             ("HOME".to_owned(), folder.to_string_lossy().into_owned()),

@@ -14,6 +14,7 @@ use crate::service::marker::MarkerError;
 use crate::service::spec::ConsumerSpec;
 use crate::service::spec::EdgeSpec;
 use crate::service::spec::Listener;
+use crate::service::spec::NetworkSpec;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::VolumeSpec;
 
@@ -58,8 +59,10 @@ fn causes(words: &mut Vec<String>, old: &ServiceSpec, new: &ServiceSpec) {
         program,
         files: _,
         secrets: _,
+        provided: _,
         volumes,
         listeners,
+        network,
         edges,
         consumers,
         stop,
@@ -92,6 +95,18 @@ fn causes(words: &mut Vec<String>, old: &ServiceSpec, new: &ServiceSpec) {
         "port ",
         &map(listeners, port),
         &map(&new.listeners, port),
+    );
+    changed(
+        words,
+        "published port ",
+        &published(network),
+        &published(&new.network),
+    );
+    changed(
+        words,
+        "address on ",
+        &addresses(network),
+        &addresses(&new.network),
     );
     let folder = |v: &VolumeSpec| v.path.display().to_string();
     changed(
@@ -135,6 +150,21 @@ fn causes(words: &mut Vec<String>, old: &ServiceSpec, new: &ServiceSpec) {
         " MiB",
     );
     one(words, "process limit", limits.pids, new.limits.pids, "");
+}
+
+fn published(network: &NetworkSpec) -> BTreeMap<String, String> {
+    let ports = network.publish.iter();
+    ports
+        .map(|one| (one.port.to_string(), one.on.to_string()))
+        .collect()
+}
+
+/// The address on each network, for edges that the two lists of edges do not name themselves.
+fn addresses(network: &NetworkSpec) -> BTreeMap<String, String> {
+    let attachments = network.attachments.iter();
+    attachments
+        .map(|one| (one.edge.to_string(), one.address.to_string()))
+        .collect()
 }
 
 fn edges_changed(

@@ -175,7 +175,10 @@ fn unit(service: &ServiceId) -> Unit {
         args: Vec::new(),
         env: BTreeMap::new(),
         files: BTreeMap::new(),
+        image: None,
+        folder: None,
         volumes: Vec::new(),
+        network: crate::service::spec::NetworkSpec::default(),
         addresses: BTreeMap::new(),
         stop: StopSpec {
             signal: StopSignal::Term,

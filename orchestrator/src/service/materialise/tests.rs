@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::path::PathBuf;
 
 use super::MaterialiseError;
 use super::unit;
+use crate::runtime::Mount;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
 use crate::secret::SecretRef;
@@ -49,7 +51,12 @@ fn a_unit_has_every_secret_and_only_absolute_paths() {
     assert_eq!(text(&made, "edge-chain"), "p4ss");
     assert_eq!(text(&made, "cookie"), "crumbs");
     assert_eq!(made.program, Path::new("/opt/indexd"));
-    assert_eq!(made.volumes, [Path::new("/data/volumes/index/db")]);
+    let folder = PathBuf::from("/data/volumes/index/db");
+    let mount = Mount {
+        on_host: folder.clone(),
+        inside: folder,
+    };
+    assert_eq!(made.volumes, [mount]);
     assert_eq!(
         made.addresses[&name("electrum")].to_string(),
         "127.0.0.1:50001"

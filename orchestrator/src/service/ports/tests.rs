@@ -22,6 +22,7 @@ fn request(service: &str, port: &str, number: u16) -> PortRequest {
         number,
         public: false,
         fixed: false,
+        on_host: true,
     }
 }
 
@@ -308,5 +309,18 @@ proptest! {
         prop_assert_eq!(&assign(&reversed, &kept_table, true, &is_free).unwrap(), &got);
         // Assigning again changes nothing, though now everything is taken.
         prop_assert_eq!(assign(&requests, &got, true, &|_| false).unwrap(), got);
+    }
+}
+
+#[test]
+fn a_port_inside_a_container_meets_no_other() {
+    let inside = |service: &str| PortRequest {
+        on_host: false,
+        ..request(service, "rpc", 8332)
+    };
+    let asked = [inside("one"), inside("two"), request("three", "p2p", 8332)];
+    let table = assign(&asked, &PortTable::default(), false, &|_| true).unwrap();
+    for (service, port) in [("one", "rpc"), ("two", "rpc"), ("three", "p2p")] {
+        assert_eq!(table.get(&id(service), &name(port)), Some(8332));
     }
 }

@@ -97,11 +97,10 @@ fn tie_one<'a>(
         provider,
     };
     if edge.to.as_str() == INTERNET {
-        let party = ServiceId::new(INTERNET).expect("`internet` is a name");
         return Ok(Some(Bond {
             name,
             edge,
-            id: of(name, party),
+            id: of(name, internet_party()),
             provider: Provider::Internet,
         }));
     }
@@ -154,6 +153,11 @@ fn tie_one<'a>(
             interface,
         },
     }))
+}
+
+/// The name under which everything outside takes part in edges.
+pub(crate) fn internet_party() -> ServiceId {
+    ServiceId::new(INTERNET).expect("`internet` is a name")
 }
 
 fn provider_of(

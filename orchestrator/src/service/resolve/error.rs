@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::id::EdgeId;
 use crate::id::ManifestId;
 use crate::id::Name;
 use crate::id::ServiceId;
@@ -49,9 +50,28 @@ impl std::error::Error for ResolveError {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Containers need an address for each edge.
-    #[error("the docker runtime is not built yet; choose `--runtime process`")]
-    NoAddressPlan,
+    /// An edge has no place in the address plan.
+    #[error("the edge {edge} has no network in the address plan")]
+    NoSubnet {
+        /// The edge.
+        edge: EdgeId,
+    },
+    /// An external server on the machine's loopback, which no container reaches.
+    #[error(
+        "it is external at {address}, which a container cannot reach: let it listen on another address of this machine, and name that one in node.toml under external.addresses"
+    )]
+    ExternalLoopback {
+        /// The address.
+        address: std::net::SocketAddr,
+    },
+    /// A probe asks a port to which no edge leads.
+    #[error(
+        "the node asks its port `{port}`, and no edge leads there: give the port an interface, and the node an edge to it ([node.INTERFACE])"
+    )]
+    Unprobeable {
+        /// The port.
+        port: Name,
+    },
     /// The name is taken by the model itself.
     #[error("this name is reserved; call the service something else")]
     ReservedName,

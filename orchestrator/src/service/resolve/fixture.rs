@@ -18,12 +18,15 @@ use crate::service::places::Places;
 use crate::service::ports;
 use crate::service::ports::PortTable;
 use crate::service::programs::Programs;
+use crate::service::resolve;
 use crate::service::resolve::Inputs;
 use crate::service::resolve::MemoryClass;
 use crate::service::resolve::ResolveError;
 use crate::service::resolve::Resolved;
 use crate::service::resolve::resolve_with_scopes;
 use crate::service::spec::ServiceSpec;
+use crate::service::subnets;
+use crate::service::subnets::SubnetTable;
 
 /// A chain with users: settings, a volume, a file with `rpcauth` lines, a second port.
 pub(crate) const CHAIN: &str = include_str!("fixture/chain.toml");
@@ -39,6 +42,7 @@ pub(crate) struct Node {
     pub(crate) choices: Choices,
     pub(crate) catalog: Catalog,
     pub(crate) ports: PortTable,
+    pub(crate) subnets: Option<SubnetTable>,
     pub(crate) generations: BTreeMap<SecretKey, u32>,
     pub(crate) places: Places,
     pub(crate) programs: Programs,
@@ -84,6 +88,7 @@ impl Node {
             choices: Choices::default(),
             catalog,
             ports: PortTable::default(),
+            subnets: None,
             generations: BTreeMap::new(),
             places: Places {
                 kind: RuntimeKind::Process,
@@ -100,6 +105,17 @@ impl Node {
     pub(crate) fn choosing(mut self, choices: &str) -> Self {
         self.choices = toml::from_str(choices).expect("the fixture choices are legal");
         self.assign();
+        self
+    }
+
+    /// The same node with a network for each edge, on a machine without any other.
+    pub(crate) fn in_containers(mut self) -> Self {
+        self.places.kind = RuntimeKind::Docker;
+        self.assign();
+        let edges = resolve::networks(&self.inputs()).expect("the fixture's edges can be tied");
+        let pool = subnets::choose_pool(None, None, &[]).expect("nothing is taken");
+        let table = subnets::assign(&edges, None, pool).expect("the fixture's edges fit");
+        self.subnets = Some(table);
         self
     }
 
@@ -121,6 +137,7 @@ impl Node {
             choices: &self.choices,
             catalog: &self.catalog,
             ports: &self.ports,
+            subnets: self.subnets.as_ref(),
             generations: &self.generations,
             places: &self.places,
             programs: &self.programs,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::schema::Check;
+use crate::manifest::schema::Image;
 use crate::manifest::schema::Manifest;
 use crate::manifest::schema::Network;
 use crate::runtime::RuntimeKind;
@@ -98,7 +99,33 @@ fn own_cause(
             Verdict::NotInstalled { text } => Some(("not_installed", text)),
             Verdict::Unsafe { text } => Some(("unsafe_version", text)),
         },
-        RuntimeKind::Docker | RuntimeKind::Fake => None,
+        RuntimeKind::Docker => no_image(inputs, part),
+        RuntimeKind::Fake => None,
+    }
+}
+
+/// Says why there is nothing to make a container of.
+fn no_image(inputs: &Inputs<'_>, part: &Part<'_>) -> Option<(&'static str, String)> {
+    let Manifest { title, program, .. } = part.manifest;
+    if part.choice.is_some_and(|choice| choice.image.is_some()) {
+        return None;
+    }
+    match &part.manifest.image {
+        Some(Image::Pinned(_)) => None,
+        Some(Image::Own(_)) if inputs.programs.digest(&program.command).is_some() => None,
+        Some(Image::Own(_)) => Some((
+            "not_installed",
+            format!(
+                "the program `{}` of {title} was not found: put it beside flash-node or on the PATH; its image is packed from it",
+                program.command
+            ),
+        )),
+        None => Some((
+            "no_image",
+            format!(
+                "{title} has no image: pack one (`flash-node images pack`) and name it in node.toml, or run it with `--runtime process`"
+            ),
+        )),
     }
 }
 

@@ -34,6 +34,7 @@ use crate::service::resolve::compose::DATA_ROOT;
 use crate::service::resolve::compose::Part;
 use crate::service::resolve::held::Held;
 use crate::service::resolve::held::network_word;
+use crate::service::spec::ProvidedFile;
 
 /// Everything that is decided before the first template is rendered.
 pub(crate) struct Plot<'a> {
@@ -52,7 +53,7 @@ pub(crate) struct Consumer<'a> {
 
 impl<'a> Plot<'a> {
     /// Whether a service of the node runs, under us or elsewhere.
-    fn runs(&self, service: &ServiceId) -> bool {
+    pub(crate) fn runs(&self, service: &ServiceId) -> bool {
         !self.held.contains_key(service)
     }
 
@@ -127,15 +128,24 @@ impl<'a> Plot<'a> {
 
     /// Lists the endpoints of a service for people.
     pub(crate) fn endpoints(&self, service: &ServiceId) -> Result<Vec<DesiredEndpoint>, Problem> {
-        let manifest = self.parts[service].manifest;
-        manifest
-            .endpoints
-            .iter()
+        let part = &self.parts[service];
+        let published = self.separated() && part.external.is_none();
+        let endpoints = part.manifest.endpoints.iter();
+        endpoints
             .map(|(name, endpoint)| {
+                let missing = || Problem::NoPort {
+                    port: endpoint.port.clone(),
+                };
+                let address = if published {
+                    self.published_on(service, &endpoint.port)
+                        .ok_or_else(missing)?
+                } else {
+                    self.address(service, &endpoint.port)?
+                };
                 Ok(DesiredEndpoint {
                     name: name.clone(),
                     scheme: endpoint.scheme,
-                    address: self.address(service, &endpoint.port)?,
+                    address,
                     path: endpoint.path.clone(),
                 })
             })
@@ -173,7 +183,9 @@ impl<'a> Plot<'a> {
         for name in part.manifest.ports.keys() {
             let address = self.address(service, name)?;
             scope.set_in("port", name.as_str(), address.port());
-            scope.set_in("bind", name.as_str(), address.ip().to_string());
+            if let Some(host) = self.bind(service, name)? {
+                scope.set_in("bind", name.as_str(), host.to_string());
+            }
         }
         for name in part.manifest.volumes.keys() {
             let (on_host, _root) = self.volume(service, name);
@@ -235,13 +247,15 @@ impl<'a> Plot<'a> {
         match &bond.provider {
             Provider::Internet => {}
             Provider::Node { port } => {
-                place(&mut object, SocketAddr::new(LOOPBACK, *port));
+                let at = self.node_at(&bond.id, *port)?;
+                self.place(&mut object, &bond.id, at)?;
             }
             Provider::Service { id, interface } => {
-                place(&mut object, self.address(id, &interface.port)?);
+                let at = self.reached(&bond.id, id, &interface.port)?;
+                self.place(&mut object, &bond.id, at)?;
                 let mut ports = Map::new();
                 for port in std::iter::once(&interface.port).chain(&interface.also) {
-                    let number = self.address(id, port)?.port();
+                    let number = self.reached(&bond.id, id, port)?.port();
                     ports.insert(port.to_string(), number.into());
                 }
                 object.insert("ports".into(), ports.into());
@@ -252,7 +266,13 @@ impl<'a> Plot<'a> {
                     object.insert("password_path".into(), path.into());
                     scope.allow(login.secret);
                 }
-                if let Some(path) = self.provider_file(id, interface)? {
+                if let Some(file) = self.provider_file(id, interface)? {
+                    // In a container of its own the consumer gets a copy: another service's volume is never mounted.
+                    let path = if self.separated() {
+                        self.file_path(service, &provided_file(bond.name))?
+                    } else {
+                        path_text(&file.volume.join(&file.below))?
+                    };
                     object.insert("file_path".into(), path.into());
                 }
             }
@@ -268,16 +288,17 @@ impl<'a> Plot<'a> {
         interface: &Interface,
     ) -> Result<Value, Problem> {
         let address = self.address(service, &interface.port)?;
-        let consumers: Vec<Value> = self
+        let consumers: Result<Vec<Value>, Problem> = self
             .consumers(service, name)
             .into_iter()
             .map(|consumer| {
                 let mut object = Map::new();
+                let subnet = self.called_from(&consumer.id, address)?;
                 let user = credential::user(&consumer.id.consumer);
                 object.insert("service".into(), consumer.id.consumer.as_str().into());
                 object.insert("user".into(), user.as_str().into());
                 object.insert("allow".into(), json!(consumer.allow));
-                object.insert("subnet".into(), subnet(address).into());
+                object.insert("subnet".into(), subnet.into());
                 if let Some(login) = consumer.login {
                     object.insert("password".into(), marker(&login.secret, Form::Plain).into());
                     if interface.credential == Some(CredentialKind::Rpcauth) {
@@ -286,21 +307,35 @@ impl<'a> Plot<'a> {
                     }
                     scope.allow(login.secret);
                 }
-                object.into()
+                Ok(object.into())
             })
             .collect();
-        Ok(json!({
-            "binds": [{ "host": address.ip().to_string(), "port": address.port() }],
-            "consumers": consumers,
-        }))
+        let binds: Vec<Value> = self
+            .binds(service, name, interface)?
+            .into_iter()
+            .map(|bind| json!({ "host": bind.ip().to_string(), "port": bind.port() }))
+            .collect();
+        Ok(json!({ "binds": binds, "consumers": consumers? }))
     }
 
-    /// Returns the path, for a consumer, of a file that only the provider can make.
-    fn provider_file(
+    fn place(
+        &self,
+        object: &mut Map<String, Value>,
+        edge: &EdgeId,
+        at: SocketAddr,
+    ) -> Result<(), Problem> {
+        object.insert("host".into(), at.ip().to_string().into());
+        object.insert("port".into(), at.port().into());
+        object.insert("subnet".into(), self.called_from(edge, at)?.into());
+        Ok(())
+    }
+
+    /// Returns where, on the machine, a file lies that only the provider can make.
+    pub(crate) fn provider_file(
         &self,
         provider: &ServiceId,
         interface: &Interface,
-    ) -> Result<Option<String>, Problem> {
+    ) -> Result<Option<ProvidedFile>, Problem> {
         let Some(file) = &interface.file else {
             return Ok(None);
         };
@@ -311,8 +346,12 @@ impl<'a> Plot<'a> {
                 place: format!("the file that {provider} offers"),
                 problem,
             })?;
-        let (on_host, _root) = self.volume(provider, &file.volume);
-        path_text(&on_host.join(below)).map(Some)
+        let (volume, _root) = self.volume(provider, &file.volume);
+        Ok(Some(ProvidedFile {
+            provider: provider.clone(),
+            volume,
+            below,
+        }))
     }
 
     fn file_path(&self, service: &ServiceId, file: &str) -> Result<String, Problem> {
@@ -349,7 +388,7 @@ impl<'a> Plot<'a> {
     }
 }
 
-fn node_edge(service: &ServiceId, interface: &Name) -> EdgeId {
+pub(crate) fn node_edge(service: &ServiceId, interface: &Name) -> EdgeId {
     EdgeId {
         consumer: node_party(),
         interface: interface.clone(),
@@ -362,18 +401,9 @@ pub(crate) fn password_file(edge: &Name) -> String {
     format!("edge-{edge}")
 }
 
-fn place(object: &mut Map<String, Value>, address: SocketAddr) {
-    object.insert("host".into(), address.ip().to_string().into());
-    object.insert("port".into(), address.port().into());
-    object.insert("subnet".into(), subnet(address).into());
-}
-
-/// The smallest subnet around an address: without networks of their own, services come from one address.
-fn subnet(address: SocketAddr) -> String {
-    match address {
-        SocketAddr::V4(v4) => format!("{}/32", v4.ip()),
-        SocketAddr::V6(v6) => format!("{}/128", v6.ip()),
-    }
+/// Names the copy of a file that only the provider of an edge can make.
+pub(crate) fn provided_file(edge: &Name) -> String {
+    format!("edge-{edge}-file")
 }
 
 /// Returns a path as text that may stand in a configuration file.

@@ -22,11 +22,13 @@ use crate::service::resolve::bond::Provider;
 use crate::service::resolve::compose::Part;
 use crate::service::resolve::scope::Plot;
 use crate::service::resolve::scope::password_file;
+use crate::service::resolve::scope::provided_file;
 use crate::service::spec::ConsumerSpec;
 use crate::service::spec::EdgeSpec;
 use crate::service::spec::LimitSpec;
 use crate::service::spec::Listener;
 use crate::service::spec::ProgramSpec;
+use crate::service::spec::ProvidedFile;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::StopSpec;
 use crate::service::spec::VolumeSpec;
@@ -67,9 +69,11 @@ pub(crate) fn desired_service(
     }
     desired.endpoints = plot.endpoints(service).map_err(fail)?;
     for port in part.manifest.ports.keys() {
-        let address = plot.address(service, port).map_err(fail)?;
-        desired.addresses.insert(port.clone(), address);
+        if let Some(address) = plot.node_reaches(service, port).map_err(fail)? {
+            desired.addresses.insert(port.clone(), address);
+        }
     }
+    check_probes(part, &desired.addresses).map_err(fail)?;
     let scope = plot.scope(service).map_err(fail)?;
     let spec = service_spec(plot, service, part, &scope, &desired.addresses)?;
     desired.wanted = Wanted::Run {
@@ -101,22 +105,25 @@ fn service_spec(
             Some((name.clone(), listener))
         })
         .collect();
-    let secrets = secret_files(plot, service, &texts)
-        .map_err(|problem| vec![ResolveError::new(service, problem)])?;
+    let fail = |problem| vec![ResolveError::new(service, problem)];
+    let secrets = secret_files(plot, service, &texts).map_err(fail)?;
     Ok(ServiceSpec {
         id: service.clone(),
         manifest: manifest.id.clone(),
         program: ProgramSpec {
             command: manifest.program.command.clone(),
-            image: None,
+            image: plot.image(part),
             args: texts.args,
             env: texts.env,
             listen: manifest.program.listen,
+            folder: plot.folder(part),
         },
         files: texts.files,
         secrets,
         volumes: volumes(plot, service, part),
         listeners,
+        provided: provided(plot, service).map_err(fail)?,
+        network: plot.network(service).map_err(fail)?,
         edges: edges(plot, service),
         consumers: consumers(plot, service, &manifest.interfaces),
         stop: StopSpec {
@@ -217,6 +224,41 @@ fn secret_files(
         }
     }
     Ok(secrets)
+}
+
+/// Lists the copies that the service gets of files that only its providers can make.
+fn provided(
+    plot: &Plot<'_>,
+    service: &ServiceId,
+) -> Result<BTreeMap<String, ProvidedFile>, Problem> {
+    let mut files = BTreeMap::new();
+    if !plot.separated() {
+        return Ok(files);
+    }
+    for bond in plot.present(service) {
+        if let Provider::Service { id, interface } = &bond.provider
+            && let Some(file) = plot.provider_file(id, interface)?
+        {
+            files.insert(provided_file(bond.name), file);
+        }
+    }
+    Ok(files)
+}
+
+/// Refuses a probe of a port that the node cannot reach.
+fn check_probes(
+    part: &Part<'_>,
+    addresses: &BTreeMap<Name, std::net::SocketAddr>,
+) -> Result<(), Problem> {
+    let asked = part.manifest.probes.values();
+    let steps = part.manifest.init.iter().flat_map(|job| &job.steps);
+    let asked = asked.chain(steps.filter_map(|step| step.ask.as_ref()));
+    for port in asked.filter_map(|probe| probe.port.as_ref()) {
+        if !addresses.contains_key(port) {
+            return Err(Problem::Unprobeable { port: port.clone() });
+        }
+    }
+    Ok(())
 }
 
 fn volumes(plot: &Plot<'_>, service: &ServiceId, part: &Part<'_>) -> BTreeMap<Name, VolumeSpec> {

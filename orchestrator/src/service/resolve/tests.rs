@@ -210,13 +210,8 @@ fn a_failed_check_holds_back_with_the_authors_message() {
 }
 
 #[test]
-fn the_docker_runtime_is_refused_and_the_fake_one_needs_no_program() {
+fn the_fake_runtime_needs_no_program() {
     let mut node = Node::new();
-    node.places.kind = RuntimeKind::Docker;
-    assert_eq!(
-        node.errors(),
-        ["node: the docker runtime is not built yet; choose `--runtime process`"]
-    );
     node.places.kind = RuntimeKind::Fake;
     node.programs = Programs::default();
     node.spec("index");

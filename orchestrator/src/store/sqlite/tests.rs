@@ -152,7 +152,7 @@ fn a_newer_schema_and_another_application_are_refused_and_left_as_they_were() {
             error,
             StoreError::NewerSchema {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             }
         ),
@@ -184,7 +184,7 @@ fn the_opening_discipline_holds_on_the_connection_itself() {
     let (folder, path) = filled();
     let schema = Schema {
         application_id: 0x464c_5373,
-        migrations: &[""],
+        migrations: &["", ""],
     };
     let database = Database::open(&path, &schema, None).unwrap();
     let connection = database.lock();

@@ -2,12 +2,14 @@
 //!
 //! It deliberately knows no secret value, and does not decide anything: the reconciler reads and writes it.
 
+mod address;
 mod record;
 mod tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use address::KnownImage;
 pub use record::Accepted;
 pub use record::Applied;
 pub use record::Events;
@@ -25,6 +27,7 @@ use crate::id::NodeId;
 use crate::id::ServiceId;
 use crate::node::Event;
 use crate::secret::SecretKey;
+use crate::service::subnets::SubnetTable;
 use crate::store::durable;
 use crate::store::error::StoreError;
 use crate::store::folder::NodeIdentity;
@@ -166,6 +169,21 @@ impl StateDb {
     /// Keeps a service's port for good.
     pub fn keep_port(&self, service: &ServiceId, name: &Name, port: u16) -> Result<(), StoreError> {
         self.transaction(|tx| tx.keep_port(service, name, port))
+    }
+
+    /// Returns the address plan, once one was made.
+    pub fn subnets(&self) -> Result<Option<SubnetTable>, StoreError> {
+        self.snapshot(|tx| tx.subnets())
+    }
+
+    /// Returns what `reference` was found to be.
+    pub fn image(&self, reference: &str) -> Result<Option<KnownImage>, StoreError> {
+        self.snapshot(|tx| tx.image(reference))
+    }
+
+    /// Keeps what `reference` was found to be.
+    pub fn keep_image(&self, reference: &str, image: &KnownImage) -> Result<(), StoreError> {
+        self.transaction(|tx| tx.keep_image(reference, image))
     }
 
     /// Returns the port of the API, once one was chosen.

@@ -42,7 +42,7 @@ const RECORD_VERSION: u32 = 1;
 /// `state.db`. The application id reads `FLSs`.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x464c_5373,
-    migrations: &[include_str!("schema/1.sql")],
+    migrations: &[include_str!("schema/1.sql"), include_str!("schema/2.sql")],
 };
 
 /// Writes the identity into a database that is being built.
@@ -426,11 +426,15 @@ impl Tx<'_> {
         })
     }
 
-    fn sql<T>(&self, action: &'static str, outcome: rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(super) fn sql<T>(
+        &self,
+        action: &'static str,
+        outcome: rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         outcome.map_err(|source| self.database.sql(action, source))
     }
 
-    fn execute(
+    pub(super) fn execute(
         &self,
         action: &'static str,
         statement: &str,
@@ -440,7 +444,7 @@ impl Tx<'_> {
             .map(|_| ())
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         action: &'static str,
         statement: &str,
@@ -456,7 +460,7 @@ impl Tx<'_> {
         self.sql(action, read_all())
     }
 
-    fn damaged(&self, what: &str) -> StoreError {
+    pub(super) fn damaged(&self, what: &str) -> StoreError {
         StoreError::Corrupt {
             path: self.database.path().to_owned(),
             detail: format!("{what} cannot be read"),

@@ -20,6 +20,7 @@ use crate::service::ports::PortTable;
 use crate::service::programs::Programs;
 use crate::service::resolve::fixture::Node;
 use crate::service::resolve::fixture::id;
+use crate::service::spec::ServiceSpec;
 
 fn node(name: ProfileName, choices: &str) -> Node {
     let catalog = Catalog::load(None).expect("embedded manifests are legal");
@@ -39,6 +40,7 @@ fn node(name: ProfileName, choices: &str) -> Node {
         choices,
         catalog,
         ports,
+        subnets: None,
         generations: BTreeMap::new(),
         places: Places {
             kind,
@@ -72,6 +74,7 @@ fn written(service: &DesiredService) -> String {
             for consumer in &spec.consumers {
                 writeln!(text, "consumer {}", consumer.id).unwrap();
             }
+            write_network(&mut text, spec);
             for endpoint in &service.endpoints {
                 writeln!(text, "endpoint {}: {}", endpoint.name, endpoint.url()).unwrap();
             }
@@ -88,14 +91,56 @@ fn written(service: &DesiredService) -> String {
 }
 
 fn check(profile: ProfileName, choices: &str) {
-    for (service, desired) in node(profile, choices).desired().services {
+    let node = node(profile, choices);
+    compare(&profile.to_string(), &node);
+    if profile != ProfileName::Demo {
+        compare(&format!("{profile}-docker"), &node.in_containers());
+    }
+}
+
+fn compare(name: &str, node: &Node) {
+    for (service, desired) in node.desired().services {
         insta::with_settings!({
             snapshot_path => "../../golden",
             prepend_module_to_snapshot => false,
             omit_expression => true,
         }, {
-            insta::assert_snapshot!(format!("{profile}-{service}"), written(&desired));
+            insta::assert_snapshot!(format!("{name}-{service}"), written(&desired));
         });
+    }
+}
+
+fn write_network(text: &mut String, spec: &ServiceSpec) {
+    if let Some(image) = &spec.program.image {
+        writeln!(text, "image {image}").unwrap();
+    }
+    if let Some(folder) = &spec.program.folder {
+        writeln!(text, "folder {folder}").unwrap();
+    }
+    for one in &spec.network.attachments {
+        writeln!(
+            text,
+            "{:?} {}: {} in {}{}",
+            one.kind,
+            one.edge,
+            one.address,
+            one.subnet,
+            if one.may_reach.is_empty() {
+                String::new()
+            } else {
+                format!(", may reach {:?}", one.may_reach)
+            }
+        )
+        .unwrap();
+    }
+    for (name, address) in &spec.network.hosts {
+        writeln!(text, "host {name}: {address}").unwrap();
+    }
+    for one in &spec.network.publish {
+        writeln!(text, "publish {} on {}: {}", one.port, one.on, one.number).unwrap();
+    }
+    for (name, file) in &spec.provided {
+        writeln!(text, "copy {name}: {} of {}", file.below, file.provider).unwrap();
     }
 }
 
