@@ -160,12 +160,16 @@ const ROUNDS: &[(Scenario, &[&str])] = &[
     (Moved, &["folder.moved"]),
 ];
 
-/// Points that no scenario of a whole node reaches, with the file and the test that kills at them: there is one schema
-/// so far, so that no node migrates.
+/// Points that no scenario here reaches, with the file and the test that kills at them.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("migrate.copied", MIGRATIONS, KILLED_MIGRATION),
     ("migrate.after_commit", MIGRATIONS, KILLED_MIGRATION),
+    ("rotate.made", ROTATIONS, KILLED_ROTATION),
+    ("rotate.noted", ROTATIONS, KILLED_ROTATION),
+    ("rotate.told", ROTATIONS, KILLED_ROTATION),
 ];
+const ROTATIONS: &str = "tests/rotate.rs";
+const KILLED_ROTATION: &str = "a_kill_at_any_step_of_a_rotation_is_made_good_by_the_next_start";
 const MIGRATIONS: &str = "orchestrator/src/store/sqlite/tests/migrations.rs";
 const KILLED_MIGRATION: &str = "a_kill_during_a_migration_leaves_the_old_schema_or_the_new_one";
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
+use crate::id::EdgeId;
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::runtime::LogLine;
@@ -69,6 +70,15 @@ pub enum Command {
     Retry {
         /// The service.
         service: ServiceId,
+    },
+    /// Lists who may reach whom, for what.
+    Edges,
+    /// Replaces credentials, and ends by proving that the old ones are refused.
+    Rotate {
+        /// Whose; every one that the node makes where nothing is named.
+        edges: Vec<EdgeId>,
+        /// Only print the plan.
+        dry_run: bool,
     },
     /// Stops every service, then the daemon.
     Down,

@@ -3,6 +3,7 @@
 //! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
 //! failure at any point leaves the data folder as it was.
 
+mod edges;
 mod listen;
 mod moved;
 mod node;
@@ -11,6 +12,7 @@ mod pending;
 mod publish;
 mod purge;
 mod refusal;
+mod rotate;
 mod services;
 mod status;
 mod vault;
@@ -168,6 +170,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     let (handle, reconciling) = reconcile::start(parts, desired, tasks.token());
     tasks.spawn("reconcile", OnExit::Shutdown, reconciling);
     let (down, asked_down) = watch::channel(Stop::No);
+    let (proved, proved_by) = (Arc::clone(&services), Arc::clone(&clock));
     let node = RealNode::start(
         node::Parts {
             handle: handle.clone(),
@@ -194,6 +197,8 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         OnExit::Shutdown,
         http::serve_unix(socket, node.clone(), token, launch.surroundings.uid),
     );
+    let proving = rotate::prove_all(proved, proved_by, tasks.token());
+    tasks.spawn("rotations", OnExit::Shutdown, proving);
     // Nobody may be waiting any more: then nobody needs to know.
     let _ = launch.started.send(node);
     let ended = until_stopped(&handle, launch.stop, asked_down, &tasks).await;

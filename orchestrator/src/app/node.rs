@@ -2,6 +2,7 @@
 //!
 //! It does not know HTTP or a terminal. One command is carried out at a time.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::sync::watch;
 
+use crate::app::edges;
 use crate::app::moved;
 use crate::app::moved::Moved;
 use crate::app::pending;
@@ -47,6 +49,7 @@ use crate::runtime::LogQuery;
 use crate::runtime::Runtime;
 use crate::runtime::process::ProcessRuntime;
 use crate::secret::SecretBytes;
+use crate::secret::SecretKey;
 use crate::status::NodeStatus;
 use crate::store::StoreError;
 use crate::store::durable;
@@ -74,7 +77,7 @@ pub(super) struct Parts {
 
 /// The node as it really is.
 pub(super) struct RealNode {
-    parts: Parts,
+    pub(super) parts: Parts,
     publisher: Arc<Publisher>,
     status: watch::Receiver<NodeStatus>,
     events: watch::Receiver<u64>,
@@ -125,9 +128,18 @@ impl RealNode {
         self.publisher.publish();
     }
 
-    async fn build(&self, texts: Texts) -> Result<World, Refusal> {
+    pub(super) async fn build(&self, texts: Texts) -> Result<World, Refusal> {
+        self.build_with(texts, BTreeMap::new()).await
+    }
+
+    /// Builds what `texts` make, as if the secrets in `newer` had these generations already.
+    pub(super) async fn build_with(
+        &self,
+        texts: Texts,
+        newer: BTreeMap<SecretKey, u32>,
+    ) -> Result<World, Refusal> {
         let ground = Arc::clone(&self.parts.services.ground);
-        tokio::task::spawn_blocking(move || World::build(&ground, texts))
+        tokio::task::spawn_blocking(move || World::build_with(&ground, texts, newer))
             .await
             .map_err(|error| internal(&error.to_string()))?
             .map_err(|error| refuse_world(&error))
@@ -138,7 +150,7 @@ impl RealNode {
             .map_err(|error| refuse_world(&error))
     }
 
-    fn planned(&self, world: &World) -> Reply {
+    pub(super) fn planned(&self, world: &World) -> Reply {
         let view = self.parts.handle.view().borrow().clone();
         let due = plan(&world.resolved.desired, &view.observed);
         let changed = !due.nothing_due() || world.texts != self.parts.services.world().texts;
@@ -154,7 +166,7 @@ impl RealNode {
         moved::moved(&services.ground.places, &services.world(), world)
     }
 
-    fn accept(&self, world: World) -> Result<Reply, Refusal> {
+    pub(super) fn accept(&self, world: World) -> Result<Reply, Refusal> {
         let reply = self.planned(&world);
         if let Some(moved) = self.moved(&world).iter().find(|moved| moved.protected) {
             return Err(refuse_moved(moved));
@@ -344,7 +356,7 @@ impl RealNode {
         })
     }
 
-    async fn with_vault<T: Send + 'static>(
+    pub(super) async fn with_vault<T: Send + 'static>(
         &self,
         act: impl FnOnce(&super::vault::VaultSeat) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, Refusal> {
@@ -455,7 +467,7 @@ impl Node for RealNode {
         if changes_services(&command) {
             self.refuse_while_stopping()?;
         }
-        let looks = matches!(&command, Command::Plan);
+        let looks = matches!(&command, Command::Plan | Command::Edges);
         let reply = self.carry_out(command).await;
         if !looks {
             self.publish().await;
@@ -486,6 +498,11 @@ impl RealNode {
                 purge::purge(handle, services, clock, &service, &confirm).await
             }
             Command::Retry { service } => self.retry(&service),
+            Command::Edges => Ok(Reply {
+                text: edges::table(&self.parts.services.world()),
+                changed: false,
+            }),
+            Command::Rotate { edges, dry_run } => self.rotate(&edges, dry_run).await,
             Command::Down => {
                 self.note("down", "the operator stopped the node");
                 self.parts
@@ -543,8 +560,9 @@ fn changes_services(command: &Command) -> bool {
         Command::Apply | Command::Remove { .. } | Command::Purge { .. } | Command::Retry { .. } => {
             true
         }
-        Command::Set { dry_run, .. } => !dry_run,
+        Command::Set { dry_run, .. } | Command::Rotate { dry_run, .. } => !dry_run,
         Command::Plan
+        | Command::Edges
         | Command::Down
         | Command::Unlock { .. }
         | Command::Seal

@@ -129,7 +129,11 @@ impl RealServices {
         self.make_secrets(&self.world(), |key| key.0.starts_with("external/"))
     }
 
-    fn target<'a>(&self, world: &'a World, id: &'a ServiceId) -> Option<HealthTarget<'a>> {
+    pub(super) fn target<'a>(
+        &self,
+        world: &'a World,
+        id: &'a ServiceId,
+    ) -> Option<HealthTarget<'a>> {
         let service = world.resolved.desired.services.get(id)?;
         let manifest = world.catalog.get(&service.manifest)?;
         let generations = self.ground.state.generations().unwrap_or_default();

@@ -22,6 +22,7 @@ use crate::manifest::profile::Profile;
 use crate::manifest::profile::ProfileName;
 use crate::runtime::RuntimeKind;
 use crate::runtime::process::version::ProcessRunner;
+use crate::secret::SecretKey;
 use crate::service::places::Places;
 use crate::service::ports;
 use crate::service::ports::PortTable;
@@ -169,6 +170,15 @@ pub(crate) struct World {
 impl World {
     /// Brings `texts` together. It starts programs to read their versions: call it where blocking is allowed.
     pub(crate) fn build(ground: &Ground, texts: Texts) -> Result<Self, WorldError> {
+        Self::build_with(ground, texts, BTreeMap::new())
+    }
+
+    /// Brings `texts` together like [`World::build`], as if the secrets in `newer` had these generations already.
+    pub(crate) fn build_with(
+        ground: &Ground,
+        texts: Texts,
+        newer: BTreeMap<SecretKey, u32>,
+    ) -> Result<Self, WorldError> {
         let profile_file = ground.profile.file();
         let profile = match texts.manifests.get(&profile_file) {
             Some(text) => profile::parse(text, &profile_file)?,
@@ -209,7 +219,8 @@ impl World {
                 .unwrap_or_else(PoisonError::into_inner);
             programs.take_digests(&catalog, &ground.search, &mut cache);
         }
-        let generations = ground.state.generations()?;
+        let mut generations = ground.state.generations()?;
+        generations.extend(newer);
         let mut inputs = Inputs {
             profile: &profile,
             choices: &choices,

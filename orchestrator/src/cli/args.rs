@@ -148,6 +148,10 @@ pub(super) enum Command {
         /// The service.
         service: String,
     },
+    /// Lists who may reach whom, for what, with which credential.
+    Edges,
+    /// Replaces the credential of an edge, and ends by proving that the old one is refused.
+    Rotate(Rotate),
     /// Prints the node's history.
     Events {
         /// Goes on as more happens.
@@ -228,6 +232,22 @@ pub(super) struct Set {
     /// Only prints what would happen.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rotate {
+    /// Which edges, as `edges` lists them: FROM/FOR/TO, such as electrs/rpc/bitcoind.
+    #[arg(value_name = "EDGE", required_unless_present = "all")]
+    pub(super) edges: Vec<String>,
+    /// Every edge whose credential the node makes: after a break-in.
+    #[arg(long, conflicts_with = "edges")]
+    pub(super) all: bool,
+    /// Only prints what would happen, and who is without service meanwhile.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// How long to wait for the proofs; 0 does not wait, and `events` tells.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    pub(super) timeout: u64,
 }
 
 #[derive(Debug, Subcommand)]

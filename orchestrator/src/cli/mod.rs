@@ -14,6 +14,7 @@ mod launch;
 mod log;
 mod progress;
 mod render;
+mod rotate;
 mod screen;
 mod service;
 mod settings;
@@ -119,6 +120,8 @@ impl Context {
             Command::Remove { service } => service::remove(self, &service).await,
             Command::Purge { service, confirm } => service::purge(self, &service, confirm).await,
             Command::Retry { service } => service::retry(self, &service).await,
+            Command::Edges => self.change("/api/v1/edges", None).await,
+            Command::Rotate(wanted) => rotate::rotate(self, &wanted).await,
             Command::Events { follow, tail } => status::events(self, follow, tail).await,
             Command::Doctor => doctor::doctor(self).await,
             Command::Unlock(with) => vault::unlock(self, &with).await,

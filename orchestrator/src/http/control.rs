@@ -36,6 +36,7 @@ use super::error::ErrorBody;
 use super::guard::BODY_LIMIT;
 use super::read;
 use super::router::Face;
+use crate::id::EdgeId;
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::node::Command;
@@ -161,6 +162,43 @@ pub(super) async fn purge(
 pub(super) async fn retry(State(face): State<Face>, id: ServicePath) -> Answer {
     let service = service(&face, id)?;
     carry_out(&face, Command::Retry { service }).await
+}
+
+/// Lists who may reach whom, for what.
+#[utoipa::path(post, path = "/api/v1/edges", tag = "local-only", responses(
+    (status = 200, description = "Every edge, as text", body = Reply)))]
+pub(super) async fn edges(State(face): State<Face>) -> Answer {
+    carry_out(&face, Command::Edges).await
+}
+
+/// Credentials to replace.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RotateBody {
+    /// Whose, each as `consumer/interface/provider`. Empty: every one that the node makes.
+    edges: Vec<String>,
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Replaces credentials; events say when each old one was refused.
+#[utoipa::path(post, path = "/api/v1/rotate", tag = "local-only", request_body = RotateBody, responses(
+    (status = 200, description = "What is done now", body = Reply),
+    (status = 404, description = "There is no such edge", body = ErrorBody),
+    (status = 409, description = "The node does not make this credential", body = ErrorBody)))]
+pub(super) async fn rotate(State(face): State<Face>, Form(body): Form<RotateBody>) -> Answer {
+    let edges: Result<Vec<EdgeId>, _> = body.edges.into_iter().map(EdgeId::try_from).collect();
+    let edges = edges.map_err(|error| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "unknown_edge",
+            error.to_string(),
+            "`flash-node edges` lists every edge",
+        )
+    })?;
+    let dry_run = body.dry_run;
+    carry_out(&face, Command::Rotate { edges, dry_run }).await
 }
 
 /// Stops every service, then the daemon.

@@ -82,7 +82,9 @@ impl ApiError {
 /// Returns the HTTP status of a refusal's code. A code that is not listed is a conflict with how things stand.
 fn status_of(code: &str) -> StatusCode {
     match code {
-        "unknown_service" | "unknown_setting" | "not_found" => StatusCode::NOT_FOUND,
+        "unknown_service" | "unknown_setting" | "unknown_edge" | "not_found" => {
+            StatusCode::NOT_FOUND
+        }
         "wrong_passphrase" | "wrong_recovery_key" | "wrong_key_file" | "confirm_mismatch"
         | "not_allowed" => StatusCode::FORBIDDEN,
         "bad_manifest"

@@ -29,6 +29,8 @@ use utoipa::OpenApi;
         super::control::remove,
         super::control::purge,
         super::control::retry,
+        super::control::edges,
+        super::control::rotate,
         super::control::down,
         super::control::unlock,
         super::control::seal,

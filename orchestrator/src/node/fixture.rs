@@ -306,6 +306,22 @@ impl Node for FixtureNode {
                 }
                 reply(&format!("{service} is tried again\n"), true)
             }
+            Command::Edges => reply(
+                "FROM  TO     FOR    CREDENTIAL  NETWORK\nnode  relay  nostr  -           -\n",
+                false,
+            ),
+            Command::Rotate { edges, .. } => match edges.first() {
+                Some(edge) => Err(refusal(
+                    "unknown_edge",
+                    &format!("there is no edge {edge}"),
+                    "`flash-node edges` lists every edge",
+                )),
+                None => Err(refusal(
+                    "nothing_to_rotate",
+                    "no edge has a credential",
+                    "`flash-node edges` lists every edge",
+                )),
+            },
             Command::Down => {
                 self.token.cancel();
                 reply("every service is being stopped\n", true)

@@ -23,6 +23,7 @@ use crate::service::probe;
 use crate::status::Signal;
 
 pub mod judge;
+pub mod proof;
 pub(in crate::service) mod question;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod address;
 mod record;
+mod rotation;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use record::Intent;
 pub use record::IntentKind;
 pub use record::SeenExit;
 pub use record::ServiceRecord;
+pub use rotation::Rotation;
 pub use tables::EVENTS_KEPT;
 pub use tables::REVISIONS_KEPT;
 pub use tables::UIDS_PER_NODE;
@@ -184,6 +186,11 @@ impl StateDb {
     /// Keeps what `reference` was found to be.
     pub fn keep_image(&self, reference: &str, image: &KnownImage) -> Result<(), StoreError> {
         self.transaction(|tx| tx.keep_image(reference, image))
+    }
+
+    /// Lists the rotations that are not proved yet.
+    pub fn rotations(&self) -> Result<Vec<Rotation>, StoreError> {
+        self.snapshot(|tx| tx.rotations())
     }
 
     /// Returns the port of the API, once one was chosen.

@@ -10,3 +10,10 @@ CREATE TABLE image (
     id TEXT NOT NULL,
     version TEXT
 ) STRICT, WITHOUT ROWID;
+
+-- Credentials that were replaced, and whose old value was not yet seen to be refused.
+CREATE TABLE rotation (
+    edge TEXT PRIMARY KEY,
+    old INTEGER NOT NULL CHECK (old >= 1),
+    begun_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
