@@ -27,6 +27,8 @@ use crate::service::spec::StopSpec;
 pub mod conformance;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fake;
+pub(crate) mod layout;
+pub(crate) mod log;
 pub mod process;
 
 /// Which runtime a data folder belongs to; chosen once.

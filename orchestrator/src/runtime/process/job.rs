@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::Inner;
 use super::blocking;
 use super::end_of;
-use super::log;
 use super::observe::Observation;
 use super::observe::Standing;
 use super::observe::observe;
@@ -19,6 +18,7 @@ use crate::runtime::Job;
 use crate::runtime::JobOutcome;
 use crate::runtime::RuntimeError;
 use crate::runtime::Unit;
+use crate::runtime::log;
 use crate::service::spec::SpecHash;
 
 /// How much of a job's output is kept for its outcome. Units: bytes.

@@ -24,6 +24,7 @@ use crate::id::Name;
 use crate::id::ServiceId;
 use crate::runtime::Exit;
 use crate::runtime::RuntimeError;
+use crate::runtime::layout::absent_is_fine;
 use crate::service::spec::LimitSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
@@ -249,14 +250,6 @@ impl Slot {
             action,
             source: error,
         }
-    }
-}
-
-/// Turns the absence of what is to be removed into success.
-pub(crate) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 

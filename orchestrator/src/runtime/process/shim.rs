@@ -27,7 +27,6 @@ use rustix::process::WaitIdOptions;
 use super::fail;
 use super::identity::ProcessIdentity;
 use super::lock;
-use super::log;
 use super::record::ExitRecord;
 use super::record::FailureRecord;
 use super::record::JOB;
@@ -38,6 +37,7 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::id::ServiceId;
 use crate::runtime::Exit;
+use crate::runtime::log;
 
 /// How often the log's size is looked at.
 const ROUND: Duration = Duration::from_secs(2);

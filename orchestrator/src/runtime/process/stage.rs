@@ -23,7 +23,6 @@ use tokio::signal::unix::SignalKind;
 
 use super::fail;
 use super::identity::ProcessIdentity;
-use super::layout;
 use super::lock;
 use super::record::ChildRecord;
 use super::record::FailureRecord;
@@ -32,6 +31,7 @@ use super::record::UnitRecord;
 use super::shim;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
+use crate::runtime::layout;
 
 /// More open files than this no service needs. Units: files.
 const OPEN_FILES: u64 = 1 << 20;

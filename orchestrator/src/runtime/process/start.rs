@@ -24,9 +24,7 @@ use rustix::event::PollFlags;
 use rustix::event::Timespec;
 
 use super::fail;
-use super::layout;
 use super::lock;
-use super::log;
 use super::observe::Standing;
 use super::observe::observe;
 use super::record::Slot;
@@ -34,6 +32,8 @@ use super::record::UnitRecord;
 use super::session;
 use crate::runtime::RuntimeError;
 use crate::runtime::Unit;
+use crate::runtime::layout;
+use crate::runtime::log;
 
 /// How long a start may take until the program is there. Units: seconds.
 const START_SECONDS: u32 = 30;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::layout;
 use super::lock;
 use super::observe::Observation;
 use super::observe::Standing;
@@ -18,6 +17,7 @@ use super::session;
 use super::start::PATIENCE;
 use crate::manifest::schema::StopSignal;
 use crate::runtime::RuntimeError;
+use crate::runtime::layout;
 
 /// How long a supervisor whose program has ended may take to end too.
 const LEAVING: Duration = Duration::from_secs(3);

@@ -23,7 +23,7 @@ use futures::StreamExt;
 use futures::stream;
 use futures::stream::BoxStream;
 
-use super::record::absent_is_fine;
+use super::layout::absent_is_fine;
 use crate::runtime::LogLine;
 use crate::runtime::LogQuery;
 

@@ -18,7 +18,6 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::record::absent_is_fine;
 use crate::runtime::Mount;
 use crate::secret::SecretBytes;
 
@@ -153,7 +152,7 @@ fn give(volume: &Path, uid: u32) -> io::Result<()> {
 /// Makes `dir` and the folders above it that are missing, each with `mode` whatever the umask.
 ///
 /// For a moment each is closed to others: whoever decides by that must not look in between.
-pub(super) fn make(dir: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn make(dir: &Path, mode: u32) -> io::Result<()> {
     let mut missing: Vec<&Path> = dir
         .ancestors()
         .take_while(|folder| !folder.exists())
@@ -170,6 +169,14 @@ pub(super) fn make(dir: &Path, mode: u32) -> io::Result<()> {
         std::fs::set_permissions(folder, Permissions::from_mode(mode))?;
     }
     Ok(())
+}
+
+/// Turns the absence of what is to be removed into success.
+pub(crate) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 fn file_name(name: &str) -> io::Result<&str> {
