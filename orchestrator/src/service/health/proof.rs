@@ -22,7 +22,7 @@ use crate::service::probe::Answer;
 pub enum Proof {
     /// It takes the new one and does not know the old one any more. Holds how that was said.
     Refused(String),
-    /// It still takes the old one.
+    /// It still takes the old one, or anything.
     StillTaken,
     /// No probe of the provider shows such a credential, so that neither can be tried.
     NoProbe,
@@ -65,7 +65,7 @@ impl SecretSource for WithGuess<'_> {
 }
 
 impl Prober {
-    /// Tries the three credentials of `replaced` at `interface` of `target`, by the first of its probes that shows one.
+    /// Tries the credentials of `replaced` and a guess at `interface` of `target`, by the first of its probes that shows one.
     ///
     /// HTTP says 401 to whom it does not know and 403 to whom it knows and denies; Postgres says 28P01. What another
     /// protocol says to a stranger is learned from its answer to the guess.
@@ -88,7 +88,9 @@ impl Prober {
             ..replaced.new.clone()
         };
         let mut answers = Vec::new();
-        for secret in [&replaced.new, &guess, &replaced.old] {
+        // The guess and the new one are shown again at the end: a provider that went or came back in between says
+        // something else then, and what it said meanwhile counts for nothing.
+        for secret in [&guess, &replaced.new, &replaced.old, &guess, &replaced.new] {
             let credential = NodeCredential {
                 user: replaced.user.clone(),
                 secret: secret.clone(),
@@ -104,15 +106,32 @@ impl Prober {
                 _ => return Proof::NotYet,
             }
         }
-        let [new, guess, old] = answers.as_slice() else {
-            return Proof::NotYet;
-        };
-        // Only a provider that takes the new one is the one whose answer to the old one counts.
-        match (stance(new, guess), stance(old, guess)) {
-            (Stance::Taken, Stance::Refused(how)) => Proof::Refused(how),
-            (Stance::Taken, Stance::Taken) => Proof::StillTaken,
+        match answers.as_slice() {
+            [guess, new, old, guess_again, new_again] => {
+                conclude([guess, guess_again], [new, new_again], old)
+            }
             _ => Proof::NotYet,
         }
+    }
+}
+
+/// Says what the answers to a guess (twice), to the new credential (twice) and to the old one show together.
+fn conclude(guess: [&Answer; 2], new: [&Answer; 2], old: &Answer) -> Proof {
+    let [before, after] = guess;
+    match (stance(before, after), stance(after, before)) {
+        (Stance::Refused(_), Stance::Refused(_)) => {}
+        // It asks nobody who they are.
+        (Stance::Taken, Stance::Taken) => return Proof::StillTaken,
+        _ => return Proof::NotYet,
+    }
+    // Only a provider that takes the new one is the one whose answer to the old one counts.
+    if new.iter().any(|one| stance(one, after) != Stance::Taken) {
+        return Proof::NotYet;
+    }
+    match stance(old, after) {
+        Stance::Refused(how) => Proof::Refused(how),
+        Stance::Taken => Proof::StillTaken,
+        Stance::Unknown => Proof::NotYet,
     }
 }
 
@@ -149,6 +168,8 @@ fn stance(answer: &Answer, guess: &Answer) -> Stance {
         (None, Some(INVALID_PASSWORD)) => Stance::Refused(INVALID_PASSWORD.to_owned()),
         // No rule for this user, or still starting: neither says anything of the password.
         (None, Some(_)) => Stance::Unknown,
+        // A connection that ended without a word.
+        (None, None) if answer.json.is_none() && answer.text.is_empty() => Stance::Unknown,
         (None, None) if answer.text == guess.text && answer.json == guess.json => {
             Stance::Refused("it gets the answer of a stranger".to_owned())
         }

@@ -67,3 +67,32 @@ fn silence_is_never_a_refusal() {
         assert_eq!(stance(&spoken, &silent), Stance::Unknown, "{error}");
     }
 }
+
+#[test]
+fn what_is_said_while_the_provider_goes_or_comes_counts_for_nothing() {
+    let said = |text: &str| answer(None, None, text);
+    let (taken, refused, gone) = (said("+OK"), said("-WRONGPASS"), said(""));
+    let proof = |all: [&Answer; 5]| {
+        let [guess, new, old, guess_again, new_again] = all;
+        conclude([guess, guess_again], [new, new_again], old)
+    };
+    let refuses = proof([&refused, &taken, &refused, &refused, &taken]);
+    assert!(matches!(refuses, Proof::Refused(_)), "{refuses:?}");
+    assert_eq!(
+        proof([&refused, &taken, &taken, &refused, &taken]),
+        Proof::StillTaken
+    );
+    // The process that knew only the old one ended while it was asked.
+    for all in [
+        [&refused, &refused, &taken, &gone, &taken],
+        [&gone, &refused, &taken, &refused, &taken],
+        [&refused, &taken, &gone, &gone, &taken],
+        [&refused, &taken, &refused, &refused, &gone],
+        [&gone, &taken, &gone, &gone, &taken],
+    ] {
+        assert_eq!(proof(all), Proof::NotYet, "{all:?}");
+    }
+    // A server that asks nobody who they are.
+    let open = answer(Some(200), None, "");
+    assert_eq!(proof([&open; 5]), Proof::StillTaken);
+}
