@@ -20,7 +20,7 @@ setup: ## List and install what is missing on a Debian machine to build.
 build: setup ## Compile flash-node, flash-relay and flash-mint.
 	@scripts/build
 
-up: build ## Start the demo in the background and print its addresses (full stack today: PROFILE=regtest RUNTIME=process).
+up: build ## Start the demo in the background and print its addresses (PROFILE=regtest: the full stack, in containers, as root).
 	@scripts/up $(PROFILE) $(RUNTIME)
 
 down: ## Stop the node that `make up` started; its data stay.

@@ -254,17 +254,6 @@ fn two_nodes_on_one_machine_do_not_collide() {
 }
 
 #[test]
-fn the_docker_runtime_says_that_it_is_not_built_yet() {
-    let mut demo = TestNode::new("demo");
-    demo.arg("--runtime").arg("docker");
-    demo.spawn();
-    assert_eq!(demo.wait_for_end(), Some(79), "{}", demo.daemon_log());
-    let log = demo.daemon_log();
-    assert!(log.contains("not built yet"), "{log}");
-    assert!(log.contains("--runtime process"), "{log}");
-}
-
-#[test]
 fn a_real_network_refuses_a_mint_that_nothing_is_behind() {
     let adding = format!("{NOTHING_RUNS}\n[services.mint]\nmanifest = \"mint\"\n");
     let mut bare = TestNode::new("signet");

@@ -72,19 +72,18 @@ fn what_make_up_starts_make_down_stops() {
 
 #[test]
 fn a_wait_of_a_test_ends_with_the_daemon_and_shows_the_node() {
-    let mut node = TestNode::new("demo");
-    node.arg("--runtime").arg("docker");
+    let mut node = TestNode::new("mainnet");
     node.spawn();
     let wait = || node.wait("what never comes", |_| false);
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait));
     let text = panic.expect_err("it fails").downcast::<String>();
     let text = text.expect("a message");
     for part in [
-        "waited for what never comes, but the daemon ended with Some(79)",
+        "waited for what never comes, but the daemon ended with Some(78)",
         "status: ",
         "processes:",
         "records:",
-        "not built yet",
+        "mainnet does not run as processes",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }

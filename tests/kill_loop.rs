@@ -164,10 +164,23 @@ const ROUNDS: &[(Scenario, &[&str])] = &[
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("migrate.copied", MIGRATIONS, KILLED_MIGRATION),
     ("migrate.after_commit", MIGRATIONS, KILLED_MIGRATION),
+    ("image.told", CONTAINERS, KILLED_CONTAINER),
+    ("image.kept", CONTAINERS, KILLED_CONTAINER),
+    ("docker.network_made", CONTAINERS, KILLED_CONTAINER),
+    ("docker.created", CONTAINERS, KILLED_CONTAINER),
+    ("docker.joined", CONTAINERS, KILLED_CONTAINER),
+    ("docker.started", CONTAINERS, KILLED_CONTAINER),
+    ("docker.drained", CONTAINERS, KILLED_CONTAINER),
+    ("docker.removed", CONTAINERS, KILLED_CONTAINER),
+    ("docker.network_removed", CONTAINERS, KILLED_CONTAINER),
+    ("docker.job_started", CONTAINERS, KILLED_CONTAINER),
+    ("docker.job_ended", CONTAINERS, KILLED_CONTAINER),
     ("rotate.made", ROTATIONS, KILLED_ROTATION),
     ("rotate.noted", ROTATIONS, KILLED_ROTATION),
     ("rotate.told", ROTATIONS, KILLED_ROTATION),
 ];
+const CONTAINERS: &str = "tests/containers.rs";
+const KILLED_CONTAINER: &str = "a_kill_at_any_step_of_a_container_is_made_good_by_the_next_start";
 const ROTATIONS: &str = "tests/rotate.rs";
 const KILLED_ROTATION: &str = "a_kill_at_any_step_of_a_rotation_is_made_good_by_the_next_start";
 const MIGRATIONS: &str = "orchestrator/src/store/sqlite/tests/migrations.rs";

@@ -230,6 +230,9 @@ impl Surroundings {
     }
 }
 
+/// Where the container engine listens. Source: Docker, `docs/reference/commandline/dockerd.md`.
+pub const ENGINE_SOCKET: &str = "/var/run/docker.sock";
+
 /// The file of a data folder that keeps where its run folder lies: chosen once, as rendered paths name it.
 pub const RUN_NOTE: &str = "run.path";
 

@@ -73,6 +73,17 @@ pub enum Command {
     },
     /// Lists who may reach whom, for what.
     Edges,
+    /// Lists the image of every service, and whether it is on this machine.
+    Images,
+    /// Writes which image a service runs in into `node.toml` and accepts it.
+    SetImage {
+        /// The service.
+        service: ServiceId,
+        /// The image, by what it holds.
+        image: String,
+        /// Only print the plan.
+        dry_run: bool,
+    },
     /// Replaces credentials, and ends by proving that the old ones are refused.
     Rotate {
         /// Whose; every one that the node makes where nothing is named.

@@ -168,14 +168,14 @@ fn a_wrong_command_line_exits_with_2_and_suggests() {
 }
 
 #[test]
-fn docker_is_not_built_yet_and_says_so_with_its_own_code() {
+fn mainnet_is_not_open_yet_and_says_so_with_its_own_code() {
     let place = Place::new();
-    let text = place.fails(79, &["up", "--runtime", "docker"]);
+    let text = place.fails(79, &["up", "--profile", "mainnet", "--runtime", "docker"]);
     assert!(
-        text.contains("not built yet") && text.contains("--runtime process"),
+        text.contains("not built yet") && text.contains("signet"),
         "{text}"
     );
-    assert!(!place.data().exists());
+    assert!(!place.data().join("state.db").exists());
 }
 
 #[test]

@@ -88,6 +88,13 @@ impl TestNode {
         }
     }
 
+    /// Makes an empty data folder of a node whose services run in containers; nothing is started.
+    pub fn in_containers() -> Self {
+        let mut node = Self::new("regtest");
+        node.up = vec!["--runtime".to_owned(), "docker".to_owned()];
+        node
+    }
+
     /// Makes a node and waits until its API answers.
     pub fn started(profile: &str) -> Self {
         let mut node = Self::new(profile);

@@ -4,6 +4,8 @@
 //! failure at any point leaves the data folder as it was.
 
 mod edges;
+mod engine;
+mod images;
 mod listen;
 mod moved;
 mod node;
@@ -15,7 +17,9 @@ mod refusal;
 mod rotate;
 mod services;
 mod status;
+mod supply;
 mod vault;
+mod walls;
 mod world;
 
 use std::collections::BTreeMap;
@@ -28,11 +32,14 @@ use std::sync::RwLock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::app::engine::Containers;
+use crate::app::engine::Engine;
 use crate::app::node::RealNode;
 use crate::app::obstacles::Looks;
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
 use crate::app::vault::VaultSeat;
+use crate::app::walls::Walls;
 use crate::app::world::Ground;
 use crate::app::world::Texts;
 use crate::app::world::World;
@@ -57,8 +64,10 @@ use crate::reconcile::Handle;
 use crate::reconcile::View;
 use crate::reconcile::backoff::Patience;
 use crate::reconcile::signals::Rhythm;
-use crate::runtime::Runtime;
 use crate::runtime::RuntimeKind;
+use crate::runtime::docker::DockerConfig;
+use crate::runtime::docker::DockerRuntime;
+use crate::runtime::docker::images::DockerImages;
 use crate::runtime::process::ProcessConfig;
 use crate::runtime::process::ProcessRuntime;
 use crate::runtime::process::tmpfs;
@@ -77,6 +86,8 @@ use crate::task::Tasks;
 
 /// How many services may be starting at once.
 const PARALLEL_STARTS: usize = 4;
+
+pub use images::pack_image;
 
 /// Builds a node, runs it until it is told to stop, and says how it left the services.
 ///
@@ -102,21 +113,19 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         .map_err(|error| Failure::internal(error.to_string()))?;
 
     let tasks = Tasks::new();
-    let runtime = Arc::new(ProcessRuntime::new(
-        ProcessConfig {
-            data_run_dir: base.folder.path().join("run"),
-            files_dir: run_dir.join("files"),
-            logs_dir: base.folder.path().join("logs"),
-            exe: exe()?,
-        },
-        Arc::clone(&clock),
-        Arc::clone(&entropy),
-        tasks.clone(),
-    ));
+    let kind = base.folder.identity().runtime;
+    let engine = Arc::new(build_engine(
+        kind,
+        &base,
+        &run_dir,
+        (&clock, &entropy),
+        &tasks,
+    )?);
+    let runtime = engine.runtime();
     let ground = Arc::new(Ground {
         profile: base.folder.identity().profile,
         places: Places {
-            kind: RuntimeKind::Process,
+            kind,
             data: base.folder.path().to_owned(),
             files: run_dir.join("files"),
         },
@@ -139,7 +148,9 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         ground: Arc::clone(&ground),
         world: RwLock::new(Arc::clone(&world)),
         vault: base.vault.clone(),
-        runtime: Arc::clone(&runtime),
+        engine: Arc::clone(&engine),
+        clock: Arc::clone(&clock),
+        logs: folder.path().join("logs"),
         entropy,
         is_root: launch.surroundings.uid == 0,
         looks: Looks::default(),
@@ -152,7 +163,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         );
     }
     let parts = reconcile::Parts {
-        runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
+        runtime,
         state: Arc::clone(&base.state),
         services: Arc::clone(&services) as Arc<dyn reconcile::services::Services>,
         clock: Arc::clone(&clock),
@@ -169,13 +180,18 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     };
     let (handle, reconciling) = reconcile::start(parts, desired, tasks.token());
     tasks.spawn("reconcile", OnExit::Shutdown, reconciling);
+    if services.engine.walls().is_some() {
+        let watching = walls::watch(Arc::clone(&services), tasks.token());
+        tasks.spawn("firewall", OnExit::Shutdown, watching);
+    }
     let (down, asked_down) = watch::channel(Stop::No);
     let (proved, proved_by) = (Arc::clone(&services), Arc::clone(&clock));
+    let walls = Arc::clone(&services);
     let node = RealNode::start(
         node::Parts {
             handle: handle.clone(),
             services,
-            runtime,
+            engine,
             clock,
             data: folder.path().to_owned(),
             api,
@@ -202,6 +218,12 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     // Nobody may be waiting any more: then nobody needs to know.
     let _ = launch.started.send(node);
     let ended = until_stopped(&handle, launch.stop, asked_down, &tasks).await;
+    if matches!(ended, Ok(Ended::ServicesStopped))
+        && let Some(walls) = walls.engine.walls()
+    {
+        // Nothing of this node runs any more: its rules have nobody to hold back.
+        walls.remove();
+    }
     tasks.stop("asked to");
     match tasks.wait().await {
         Some(reason) if reason != "asked to" => Err(Failure::internal(format!(
@@ -341,7 +363,7 @@ impl Base {
             (Ok(folder), None) => folder.identity().runtime,
             (Err(_), None) => profile(name).runtime,
         };
-        refuse_unbuilt(name, runtime)?;
+        refuse_impossible(name, runtime, launch.surroundings.uid)?;
         let folder = match known {
             Err(FolderError::NotANode { .. }) => {
                 let new = NewNode {
@@ -394,28 +416,63 @@ impl Base {
     }
 }
 
-/// Refuses what does not run yet, and says what does.
-fn refuse_unbuilt(name: ProfileName, runtime: RuntimeKind) -> Result<(), Failure> {
-    let mainnet = "wait for the docker runtime; signet runs with `--runtime process` today";
+/// Refuses what cannot run like that, and says what can.
+fn refuse_impossible(name: ProfileName, runtime: RuntimeKind, uid: u32) -> Result<(), Failure> {
     match (name, runtime) {
         (ProfileName::Mainnet, RuntimeKind::Process) => Err(Failure::new(
             Exit::Config,
             "mainnet does not run as processes of this machine: they share its network and its disk",
-            mainnet,
+            "signet runs the same services with coins without value",
         )),
-        (_, RuntimeKind::Docker) => Err(Failure::new(
+        (ProfileName::Mainnet, _) => Err(Failure::new(
             Exit::NotBuilt,
+            "mainnet is not open yet: the words of its wallet must be shown and confirmed before it holds money, and that is not built yet",
+            "signet runs the same services with coins without value",
+        )),
+        (_, RuntimeKind::Docker) if uid != 0 => Err(Failure::new(
+            Exit::Config,
             format!(
-                "the docker runtime, which the profile {name} uses by default, is not built yet"
+                "the docker runtime, which the profile {name} uses by default, needs root: it gives each service an identity, a tmpfs and firewall rules"
             ),
-            if name == ProfileName::Mainnet {
-                mainnet
-            } else {
-                "run it as processes of this machine: add `--runtime process`"
-            },
+            "run it as root (sudo flash-node up), or as processes of this machine: add `--runtime process`",
         )),
         _ => Ok(()),
     }
+}
+
+/// Builds the runtime of the data folder; nothing is started.
+fn build_engine(
+    kind: RuntimeKind,
+    base: &Base,
+    run_dir: &Path,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+    tasks: &Tasks,
+) -> Result<Engine, Failure> {
+    let data = base.folder.path();
+    let (files_dir, logs_dir) = (run_dir.join("files"), data.join("logs"));
+    if kind == RuntimeKind::Docker {
+        let socket = PathBuf::from(config::ENGINE_SOCKET);
+        let config = DockerConfig {
+            socket: socket.clone(),
+            node_id: base.folder.identity().node_id.clone(),
+            files_dir,
+            logs_dir,
+        };
+        return Ok(Engine::Docker(Box::new(Containers {
+            runtime: Arc::new(DockerRuntime::new(config, tasks.clone())),
+            images: DockerImages::new(socket),
+            walls: Walls::new(base.folder.identity().node_id.clone()),
+        })));
+    }
+    let config = ProcessConfig {
+        data_run_dir: data.join("run"),
+        files_dir,
+        logs_dir,
+        exe: exe()?,
+    };
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    let runtime = ProcessRuntime::new(config, clock, entropy, tasks.clone());
+    Ok(Engine::Process(Arc::new(runtime)))
 }
 
 /// Gives a new node a commented `node.toml`, unless the operator prepared one.

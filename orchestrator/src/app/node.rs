@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 
 use crate::app::edges;
+use crate::app::engine::Engine;
 use crate::app::moved;
 use crate::app::moved::Moved;
 use crate::app::pending;
@@ -46,8 +47,6 @@ use crate::reconcile::Handle;
 use crate::reconcile::plan::plan;
 use crate::runtime::LogLine;
 use crate::runtime::LogQuery;
-use crate::runtime::Runtime;
-use crate::runtime::process::ProcessRuntime;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
 use crate::status::NodeStatus;
@@ -64,7 +63,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 pub(super) struct Parts {
     pub(super) handle: Handle,
     pub(super) services: Arc<RealServices>,
-    pub(super) runtime: Arc<ProcessRuntime>,
+    pub(super) engine: Arc<Engine>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) data: PathBuf,
     /// Where the API listens, if it does.
@@ -89,12 +88,8 @@ impl RealNode {
     pub(super) fn start(parts: Parts, tasks: &Tasks) -> Arc<Self> {
         let sources = Sources {
             services: Arc::clone(&parts.services),
-            not_enforced: parts
-                .runtime
-                .not_enforced()
-                .into_iter()
-                .map(ToOwned::to_owned)
-                .collect(),
+            not_enforced: parts.engine.not_enforced(),
+            kind: parts.services.ground.places.kind,
             api: parts.api,
         };
         let publisher = Arc::new(Publisher::new(sources, parts.handle.view()));
@@ -227,7 +222,10 @@ impl RealNode {
 
     /// Reads the files and edits `node.toml`. Errors: where they hold changes that nobody applied, which would be
     /// accepted along with the edit although nobody asked for them.
-    fn edited(&self, edit: impl Fn(&str) -> Result<String, SetError>) -> Result<Texts, Refusal> {
+    pub(super) fn edited(
+        &self,
+        edit: impl Fn(&str) -> Result<String, SetError>,
+    ) -> Result<Texts, Refusal> {
         let mut texts = self.texts()?;
         let edited = edit(&texts.choices).map_err(|error| refuse_set(&error))?;
         let pending = pending::files(&texts, &self.parts.services.world().texts, edit);
@@ -248,7 +246,7 @@ impl RealNode {
     }
 
     /// Brings changed choices to a plan; writes and accepts them unless it is only asked about.
-    async fn change(&self, texts: Texts, dry_run: bool) -> Result<Reply, Refusal> {
+    pub(super) async fn change(&self, texts: Texts, dry_run: bool) -> Result<Reply, Refusal> {
         let written = texts.choices.clone();
         let world = self.build(texts).await?;
         if dry_run {
@@ -456,7 +454,8 @@ impl Node for RealNode {
             });
         }
         self.parts
-            .runtime
+            .engine
+            .runtime()
             .logs(service, query)
             .await
             .map_err(|error| internal(&sentence(&error)))
@@ -467,7 +466,7 @@ impl Node for RealNode {
         if changes_services(&command) {
             self.refuse_while_stopping()?;
         }
-        let looks = matches!(&command, Command::Plan | Command::Edges);
+        let looks = matches!(&command, Command::Plan | Command::Edges | Command::Images);
         let reply = self.carry_out(command).await;
         if !looks {
             self.publish().await;
@@ -502,6 +501,12 @@ impl RealNode {
                 text: edges::table(&self.parts.services.world()),
                 changed: false,
             }),
+            Command::Images => self.images().await,
+            Command::SetImage {
+                service,
+                image,
+                dry_run,
+            } => self.set_image(&service, &image, dry_run).await,
             Command::Rotate { edges, dry_run } => self.rotate(&edges, dry_run).await,
             Command::Down => {
                 self.note("down", "the operator stopped the node");
@@ -560,9 +565,12 @@ fn changes_services(command: &Command) -> bool {
         Command::Apply | Command::Remove { .. } | Command::Purge { .. } | Command::Retry { .. } => {
             true
         }
-        Command::Set { dry_run, .. } | Command::Rotate { dry_run, .. } => !dry_run,
+        Command::Set { dry_run, .. }
+        | Command::Rotate { dry_run, .. }
+        | Command::SetImage { dry_run, .. } => !dry_run,
         Command::Plan
         | Command::Edges
+        | Command::Images
         | Command::Down
         | Command::Unlock { .. }
         | Command::Seal

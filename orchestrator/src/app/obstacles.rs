@@ -179,8 +179,18 @@ pub(super) fn init_failed(error: &InitError, log_of: impl Fn(&Name) -> PathBuf) 
 
 /// Says which port of `spec` another program holds.
 pub(super) fn taken_port(spec: &ServiceSpec) -> Option<Obstacle> {
-    spec.listeners.iter().find_map(|(name, listener)| {
-        let address = SocketAddr::new(listener.host, listener.port);
+    let own = spec
+        .listeners
+        .iter()
+        .map(|(name, listener)| (name, SocketAddr::new(listener.host, listener.port)));
+    // In networks of its own a service meets nobody but on the ports that the machine leads to it.
+    let led = spec.network.publish.iter().map(|one| (&one.port, one.on));
+    let wanted: Vec<_> = if spec.network.none() {
+        own.collect()
+    } else {
+        led.collect()
+    };
+    wanted.into_iter().find_map(|(name, address)| {
         (!ports::bindable(address)).then(|| Obstacle {
             code: "port_taken".to_owned(),
             text: format!(

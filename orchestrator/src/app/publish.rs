@@ -20,16 +20,22 @@ use crate::status::NodeStatus;
 pub(super) struct Sources {
     pub(super) services: Arc<RealServices>,
     pub(super) not_enforced: Vec<String>,
+    pub(super) kind: RuntimeKind,
     pub(super) api: Option<SocketAddr>,
 }
 
 impl Sources {
     fn status(&self, view: &View, cursor: u64) -> NodeStatus {
         let world = self.services.world();
+        // What a firewall holds may change while the node runs; what processes lack does not.
+        let not_enforced = match self.services.engine.walls() {
+            Some(walls) => walls.not_enforced(),
+            None => self.not_enforced.clone(),
+        };
         let frame = Frame {
             world: &world,
-            runtime: RuntimeKind::Process,
-            not_enforced: &self.not_enforced,
+            runtime: self.kind,
+            not_enforced: &not_enforced,
             vault: self.services.vault.facts(),
             api: self.api,
             cursor,

@@ -12,6 +12,8 @@ use std::sync::RwLock;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::app::engine::Engine;
+use crate::app::engine::job_log;
 use crate::app::obstacles::LONGEST_LOOK;
 use crate::app::obstacles::Looks;
 use crate::app::obstacles::ask_program;
@@ -22,6 +24,7 @@ use crate::app::obstacles::taken_port;
 use crate::app::vault::VaultSeat;
 use crate::app::world::Ground;
 use crate::app::world::World;
+use crate::clock::Clock;
 use crate::clock::UnixMillis;
 use crate::entropy::Entropy;
 use crate::id::Name;
@@ -33,7 +36,6 @@ use crate::reconcile::observed::Obstacle;
 use crate::reconcile::services::JobsDone;
 use crate::reconcile::services::Services;
 use crate::runtime::Unit;
-use crate::runtime::process::ProcessRuntime;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
 use crate::secret::SecretRef;
@@ -55,16 +57,23 @@ use crate::service::init::SecretSink;
 use crate::service::materialise;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
+use crate::service::volume_file;
 use crate::status::Signal;
 use crate::store::vault::VaultError;
 use crate::store::vault::VaultState;
+
+/// The largest file of a provider's that is copied. Units: bytes.
+const LONGEST_FILE: u64 = 64 * 1024;
 
 /// Services as they really are.
 pub(super) struct RealServices {
     pub(super) ground: Arc<Ground>,
     pub(super) world: RwLock<Arc<World>>,
     pub(super) vault: VaultSeat,
-    pub(super) runtime: Arc<ProcessRuntime>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Where services' logs lie.
+    pub(super) logs: PathBuf,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) is_root: bool,
     pub(super) looks: Looks,
@@ -173,15 +182,16 @@ impl RealServices {
         let Some(target) = self.target(world, id) else {
             return Ok(JobsDone::default());
         };
-        let programs = programs(world, target.manifest);
+        let programs = self.programs(world, target.manifest);
         let sink = Sink { services: self };
+        let runtime = self.engine.runtime();
         let mut found = JobsDone::default();
         for when in occasions {
             let jobs = InitJobs {
                 target: &target,
                 prober: &Prober::new(),
                 unit,
-                runtime: &*self.runtime,
+                runtime: &*runtime,
                 programs: &programs,
                 secrets: &self.vault,
                 sink: &sink,
@@ -196,7 +206,7 @@ impl RealServices {
                 }
             }
             if let Some(error) = report.failed {
-                return Err(init_failed(&error, |job| self.runtime.job_log(id, job)));
+                return Err(init_failed(&error, |job| job_log(&self.logs, id, job)));
             }
         }
         Ok(found)
@@ -223,7 +233,11 @@ impl Services for RealServices {
                 if running {
                     return None;
                 }
-                replaced_program(&self.ground, &world, spec).or_else(|| taken_port(spec))
+                let program = match self.engine.images() {
+                    Some(_) => None,
+                    None => replaced_program(&self.ground, &world, spec),
+                };
+                program.or_else(|| taken_port(spec))
             })
     }
 
@@ -245,7 +259,7 @@ impl Services for RealServices {
         if spec.needs_secrets() || !edges.is_empty() {
             self.make_secrets(&world, |key| key.0.starts_with(&own) || edges.contains(key))?;
         }
-        let uid = if self.is_root && self.runtime.uid_problem().is_none() {
+        let uid = if self.is_root && self.engine.uid_problem().is_none() {
             let uid = self
                 .ground
                 .state
@@ -258,11 +272,26 @@ impl Services for RealServices {
         } else {
             None
         };
-        let unit = materialise::unit(spec, &self.vault, &world.programs, uid, &self.ground.places)
-            .map_err(|error| Obstacle {
-                code: materialise_code(&error).to_owned(),
-                text: sentence(&error),
-            })?;
+        // Before anything starts that could reach the machine.
+        let (engine, now) = (Arc::clone(&self.engine), Arc::clone(&world));
+        let walled = tokio::task::spawn_blocking(move || {
+            if let Some(walls) = engine.walls() {
+                walls.ensure(&now.resolved.desired);
+            }
+        });
+        walled.await.map_err(|error| Obstacle {
+            code: "start_failed".to_owned(),
+            text: format!("the firewall could not be looked at: {error}"),
+        })?;
+        let image = self.image(&world, spec).await?;
+        let mut unit =
+            materialise::unit(spec, &self.vault, &world.programs, uid, &self.ground.places)
+                .map_err(|error| Obstacle {
+                    code: materialise_code(&error).to_owned(),
+                    text: sentence(&error),
+                })?;
+        unit.image = image;
+        unit.files.extend(provided(spec).await?);
         if unit.spec_hash != *hash {
             let text = format!(
                 "{} changed while it was being started; the next pass starts it",
@@ -283,6 +312,15 @@ impl Services for RealServices {
         done: &BTreeSet<Name>,
     ) -> Result<BTreeSet<Name>, Obstacle> {
         let world = self.world();
+        if self.engine.images().is_some() {
+            if let Some(manifest) = world.catalog.get(&spec.manifest) {
+                self.check_image_version(manifest, spec, unit).await?;
+            }
+            let jobs = self
+                .run_jobs(&world, &spec.id, unit, &[InitWhen::BeforeStart], done)
+                .await?;
+            return Ok(jobs.once);
+        }
         let (ground, now, asked) = (Arc::clone(&self.ground), Arc::clone(&world), spec.clone());
         let refused = tokio::task::spawn_blocking(move || ask_program(&ground, &now, &asked)).await;
         let refused = refused.map_err(|error| Obstacle {
@@ -345,6 +383,23 @@ impl Services for RealServices {
 }
 
 impl RealServices {
+    /// Finds the programs of init jobs: on this machine, or by name inside an image.
+    fn programs(&self, world: &World, manifest: &Manifest) -> BTreeMap<String, PathBuf> {
+        let inside = self.engine.images().is_some();
+        let steps = manifest.init.iter().flat_map(|job| &job.steps);
+        steps
+            .filter_map(|step| step.run.as_ref())
+            .filter_map(|run| {
+                let path = if inside {
+                    PathBuf::from(&run.command)
+                } else {
+                    world.programs.path(&run.command)?.to_owned()
+                };
+                Some((run.command.clone(), path))
+            })
+            .collect()
+    }
+
     /// A secret that was promised and is not in the open vault: nothing is made in its place.
     fn missing_secret(&self, spec: &ServiceSpec) -> Option<Obstacle> {
         if self.sealed() {
@@ -366,6 +421,29 @@ impl RealServices {
         }
         None
     }
+}
+
+/// Reads the files that only providers can make, for a copy of its own.
+async fn provided(spec: &ServiceSpec) -> Result<BTreeMap<String, SecretBytes>, Obstacle> {
+    let mut files = BTreeMap::new();
+    for (name, file) in &spec.provided {
+        let (volume, below) = (file.volume.clone(), file.below.clone());
+        let read =
+            tokio::task::spawn_blocking(move || volume_file::read(&volume, &below, LONGEST_FILE));
+        let read = read
+            .await
+            .map_err(std::io::Error::other)
+            .and_then(|read| read);
+        let bytes = read.map_err(|error| Obstacle {
+            code: "provider_file_missing".to_owned(),
+            text: format!(
+                "{} has not made {} yet ({error}); {} waits for it",
+                file.provider, file.below, spec.id
+            ),
+        })?;
+        files.insert(name.clone(), SecretBytes::new(bytes));
+    }
+    Ok(files)
 }
 
 /// Every secret that a specification names: as a file, in a text, or as an edge's credential.
@@ -480,22 +558,6 @@ fn providers<'a>(
         providers.insert(name.clone(), target);
     }
     providers
-}
-
-fn programs(world: &World, manifest: &Manifest) -> BTreeMap<String, PathBuf> {
-    let commands = manifest
-        .init
-        .iter()
-        .flat_map(|job| &job.steps)
-        .filter_map(|step| step.run.as_ref());
-    commands
-        .filter_map(|run| {
-            Some((
-                run.command.clone(),
-                world.programs.path(&run.command)?.to_owned(),
-            ))
-        })
-        .collect()
 }
 
 fn unknown(service: &ServiceId) -> Signals {

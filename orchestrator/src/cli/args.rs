@@ -152,6 +152,9 @@ pub(super) enum Command {
     Edges,
     /// Replaces the credential of an edge, and ends by proving that the old one is refused.
     Rotate(Rotate),
+    /// The images that services run in.
+    #[command(subcommand)]
+    Images(Images),
     /// Prints the node's history.
     Events {
         /// Goes on as more happens.
@@ -232,6 +235,32 @@ pub(super) struct Set {
     /// Only prints what would happen.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Images {
+    /// Lists the image of every service, and whether it is on this machine.
+    List,
+    /// Lets a service run in another image; --dry-run shows the plan alone.
+    Set {
+        /// The service.
+        service: String,
+        /// `repository@sha256:…`, or `sha256:…` for an image of this machine.
+        #[arg(value_name = "DIGEST")]
+        image: String,
+        /// Only prints what would happen.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Packs programs of this machine, with the libraries they need, into an image, and prints its ID.
+    Pack {
+        /// The programs, by absolute path.
+        #[arg(required = true, value_name = "PROGRAM")]
+        programs: Vec<PathBuf>,
+        /// A folder or file that they look for; it stands at the same place inside.
+        #[arg(long, value_name = "PATH")]
+        with: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

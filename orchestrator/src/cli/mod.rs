@@ -121,6 +121,17 @@ impl Context {
             Command::Purge { service, confirm } => service::purge(self, &service, confirm).await,
             Command::Retry { service } => service::retry(self, &service).await,
             Command::Edges => self.change("/api/v1/edges", None).await,
+            Command::Images(args::Images::List) => self.change("/api/v1/images", None).await,
+            Command::Images(args::Images::Set {
+                service,
+                image,
+                dry_run,
+            }) => service::set_image(self, &service, &image, dry_run).await,
+            Command::Images(args::Images::Pack { programs, with }) => {
+                let id = crate::app::pack_image(programs, with).await?;
+                self.screen.print(&format!("{id}\n"));
+                Ok(Exit::Ok)
+            }
             Command::Rotate(wanted) => rotate::rotate(self, &wanted).await,
             Command::Events { follow, tail } => status::events(self, follow, tail).await,
             Command::Doctor => doctor::doctor(self).await,

@@ -64,6 +64,17 @@ pub(super) async fn set(context: &mut Context, set: &args::Set) -> Result<Exit, 
     ask(context, service, &path, Some(body)).await
 }
 
+/// Lets a service run in another image.
+pub(super) async fn set_image(
+    context: &mut Context,
+    service: &str,
+    image: &str,
+    dry_run: bool,
+) -> Result<Exit, Failure> {
+    let body = serde_json::json!({ "image": image, "dry_run": dry_run });
+    ask(context, service, "image", Some(body)).await
+}
+
 /// Leaves a service out.
 pub(super) async fn remove(context: &mut Context, service: &str) -> Result<Exit, Failure> {
     ask(context, service, "remove", None).await

@@ -38,18 +38,6 @@ const LEAVE: Duration = Duration::from_secs(30);
 
 /// Starts the node.
 pub(super) async fn up(context: &mut Context, up: &args::Up) -> Result<Exit, Failure> {
-    if up.runtime == Some(args::RuntimeArg::Docker) {
-        let next = if context.global.profile() == Some(ProfileName::Mainnet) {
-            "wait for the docker runtime; signet runs with `--runtime process` today"
-        } else {
-            "use --runtime process; it runs the same services as programs of this machine"
-        };
-        return Err(Failure::new(
-            Exit::NotBuilt,
-            "the docker runtime is not built yet",
-            next,
-        ));
-    }
     if let Some(listen) = up.listen.filter(|listen| !listen.ip().is_loopback()) {
         return Err(crate::http::BindError::NotLoopback(listen).into());
     }

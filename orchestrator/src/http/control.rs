@@ -171,6 +171,44 @@ pub(super) async fn edges(State(face): State<Face>) -> Answer {
     carry_out(&face, Command::Edges).await
 }
 
+/// Lists the image of every service.
+#[utoipa::path(post, path = "/api/v1/images", tag = "local-only", responses(
+    (status = 200, description = "Every image, as text", body = Reply)))]
+pub(super) async fn images(State(face): State<Face>) -> Answer {
+    carry_out(&face, Command::Images).await
+}
+
+/// Another image of a service.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImageBody {
+    /// `repository@sha256:…`, or `sha256:…` for an image of this machine.
+    image: String,
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Lets a service run in another image.
+#[utoipa::path(post, path = "/api/v1/services/{id}/image", tag = "local-only",
+    params(("id" = String, Path, description = "The service")), request_body = ImageBody,
+    responses((status = 200, description = "What is done now", body = Reply),
+        (status = 404, description = "There is no such service", body = ErrorBody),
+        (status = 422, description = "The image is not named by what it holds", body = ErrorBody)))]
+pub(super) async fn set_image(
+    State(face): State<Face>,
+    id: ServicePath,
+    Form(body): Form<ImageBody>,
+) -> Answer {
+    let service = service(&face, id)?;
+    let command = Command::SetImage {
+        service,
+        image: body.image,
+        dry_run: body.dry_run,
+    };
+    carry_out(&face, command).await
+}
+
 /// Credentials to replace.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

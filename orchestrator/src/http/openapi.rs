@@ -30,6 +30,8 @@ use utoipa::OpenApi;
         super::control::purge,
         super::control::retry,
         super::control::edges,
+        super::control::images,
+        super::control::set_image,
         super::control::rotate,
         super::control::down,
         super::control::unlock,

@@ -2,6 +2,7 @@
 //!
 //! It does not know the engine that runs them.
 
+pub mod pack;
 pub mod reference;
 
 pub use reference::ImageReference;

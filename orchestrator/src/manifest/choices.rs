@@ -274,6 +274,11 @@ pub fn leave_out(text: &str, service: &ServiceId) -> Result<String, SetError> {
     )
 }
 
+/// Writes which image `service` runs in into the text of `node.toml`. Errors: as [`set`].
+pub fn set_image(text: &str, service: &ServiceId, image: &str) -> Result<String, SetError> {
+    write(text, &["services", service.as_str()], "image", image.into())
+}
+
 /// Writes one value at `path`, making the tables that are missing; comments and order survive.
 fn write(text: &str, path: &[&str], key: &str, new: toml_edit::Value) -> Result<String, SetError> {
     parse(text, FILE).map_err(SetError::File)?;

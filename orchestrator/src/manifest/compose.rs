@@ -23,6 +23,7 @@ use super::validate::Findings;
 use crate::id::ManifestId;
 use crate::id::Name;
 use crate::id::ServiceId;
+use crate::image::ImageReference;
 
 /// The services of a node, each with its manifest, whether the operator switched it off or not.
 struct Node<'a> {
@@ -287,6 +288,29 @@ fn check_choice(
                 at,
                 message,
                 hint::among("storage root", root.as_str(), known),
+            );
+        }
+    }
+    if let Some(image) = &choice.image
+        && let Err(error) = ImageReference::parse(image)
+    {
+        found.add(Rule::ImageDigest, at.then("image"), error.to_string());
+    }
+    for port in choice.publish.keys() {
+        let at = at.then("publish").then(port);
+        let shown = manifest.endpoints.values().any(|one| one.port == *port);
+        let published = manifest
+            .ports
+            .get(port)
+            .is_some_and(|known| known.public || shown);
+        if !published {
+            let known = manifest.ports.keys().map(Name::as_str);
+            let message = format!("`{}` publishes no port `{port}`", manifest.id);
+            found.add_with_hint(
+                Rule::PortChoice,
+                at,
+                message,
+                hint::among("port", port.as_str(), known),
             );
         }
     }

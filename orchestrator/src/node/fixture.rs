@@ -310,6 +310,11 @@ impl Node for FixtureNode {
                 "FROM  TO     FOR    CREDENTIAL  NETWORK\nnode  relay  nostr  -           -\n",
                 false,
             ),
+            Command::Images => reply("SERVICE  IMAGE\nrelay    -\n", false),
+            Command::SetImage { service, .. } => {
+                self.known(&service)?;
+                reply(&format!("restart {service}: image\n"), true)
+            }
             Command::Rotate { edges, .. } => match edges.first() {
                 Some(edge) => Err(refusal(
                     "unknown_edge",

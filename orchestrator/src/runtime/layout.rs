@@ -97,6 +97,49 @@ pub(crate) fn lay_volumes(volumes: &[Mount], uid: Option<u32>) -> io::Result<()>
     Ok(())
 }
 
+/// Makes `volumes` where they are missing and gives them to `uid`. The folders above stay closed to it: the engine, which
+/// is root, binds each into its container.
+pub(crate) fn lay_volumes_bound(volumes: &[Mount], uid: Option<u32>) -> io::Result<()> {
+    for volume in volumes.iter().map(|mount| mount.on_host.as_path()) {
+        if let Some(parent) = volume.parent() {
+            make(parent, 0o700)?;
+        }
+        make(volume, 0o700)?;
+        if let Some(uid) = uid {
+            give(volume, uid)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder above `dir` so that others can pass through it.
+pub(crate) fn make_open(dir: &Path) -> io::Result<()> {
+    dir.parent().map_or(Ok(()), |parent| make(parent, 0o711))
+}
+
+/// Lays out files that everybody may read and that hold nothing secret. One that is there already as it should be is
+/// left as it is: it may be mounted.
+pub(crate) fn lay_readable(dir: &Path, files: &[(&str, &str)]) -> io::Result<()> {
+    make(dir, 0o755)?;
+    for (name, text) in files {
+        let path = dir.join(file_name(name)?);
+        if std::fs::read_to_string(&path).is_ok_and(|found| found == *text) {
+            continue;
+        }
+        let fresh = dir.join(format!(".{name}.new"));
+        absent_is_fine(std::fs::remove_file(&fresh))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o444)
+            .open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        std::fs::set_permissions(&fresh, Permissions::from_mode(0o444))?;
+        std::fs::rename(&fresh, path)?;
+    }
+    Ok(())
+}
+
 /// Returns the first folder above `path` that `uid` may not pass through; folders that do not exist are open.
 pub(crate) fn closed_above(path: &Path, uid: u32) -> io::Result<Option<PathBuf>> {
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();

@@ -25,6 +25,7 @@ use crate::service::spec::StopSpec;
 
 #[cfg(feature = "test-util")]
 pub mod conformance;
+pub mod docker;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fake;
 pub(crate) mod layout;

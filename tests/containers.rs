@@ -1,0 +1,1026 @@
+//! Whole nodes in containers: the stack with real programs, every container confined, every edge the only one there is.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a whole-program test starts programs, and the summary collects what it prints"
+)]
+
+mod inspect;
+mod leak;
+mod node;
+mod timeline;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::inspect::free_port;
+use crate::node::TestNode;
+use crate::node::program;
+use crate::node::skip;
+use crate::timeline::Timeline;
+
+const PASSPHRASE: &str = "a passphrase of the tests alone";
+/// Whoever stands in a service's place: a shell with small programs.
+const TOOLS: [&str; 5] = ["sh", "nc", "wget", "nslookup", "sleep"];
+
+/// One node at a time: the programs take what a small machine has.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run(program: &str, args: &[&str]) -> (bool, String) {
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output();
+    let Ok(output) = output else {
+        return (false, format!("{program} could not be started"));
+    };
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), text.trim().to_owned())
+}
+
+fn docker(args: &[&str]) -> String {
+    let (well, text) = run("docker", args);
+    assert!(well, "docker {args:?}: {text}");
+    text
+}
+
+/// Whether containers can be run here; the summary says why not.
+fn have_engine() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skip("the docker runtime needs root");
+    } else if !run("docker", &["version"]).0 {
+        skip("no container engine answers: start Debian's docker.io");
+        return false;
+    } else if !Path::new("/bin/busybox").exists() {
+        skip("busybox is not installed: apt install busybox-static");
+        return false;
+    }
+    root
+}
+
+/// A node in containers, and whatever it left behind goes with it.
+struct Node {
+    node: TestNode,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Node {
+    /// A node with only `wanted`, each in the image that is given, or in its own. `more` is added to node.toml.
+    fn new(wanted: &[(&str, Option<String>)], more: &str) -> Self {
+        let turn = alone();
+        let node = TestNode::in_containers();
+        let mut choices = String::new();
+        for service in [
+            "bitcoind",
+            "btcpay",
+            "electrs",
+            "lnd",
+            "mint",
+            "nbxplorer",
+            "postgres",
+            "relay",
+            "tor",
+        ] {
+            match wanted.iter().find(|(name, _)| *name == service) {
+                None => choices.push_str(&format!("[services.{service}]\nenabled = false\n")),
+                Some((_, image)) => {
+                    choices.push_str(&format!("[services.{service}]\n"));
+                    if let Some(image) = image {
+                        choices.push_str(&format!("image = \"{image}\"\n"));
+                    }
+                    // Free ones: another node, or a process, may have the usual ones.
+                    let port = match service {
+                        "bitcoind" | "lnd" => Some("p2p"),
+                        "relay" | "mint" => Some("http"),
+                        "electrs" => Some("electrum"),
+                        _ => None,
+                    };
+                    if let Some(port) = port {
+                        choices.push_str(&format!("ports = {{ {port} = {} }}\n", free_port()));
+                    }
+                }
+            }
+        }
+        node.file("node.toml", &format!("{choices}{more}"));
+        Self { node, _turn: turn }
+    }
+
+    /// Starts it and gives it a passphrase.
+    fn up(&mut self) -> Timeline {
+        self.node.up();
+        let timeline = Timeline::begin(self.node.status()["api"].as_str().expect("an address"));
+        let typed = format!("{PASSPHRASE}\n{PASSPHRASE}\n");
+        let changed = self.node.cli_with_input(&["passphrase", "change"], &typed);
+        assert!(
+            changed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&changed.stderr)
+        );
+        timeline
+    }
+
+    fn id(&self) -> String {
+        let text =
+            std::fs::read_to_string(self.node.data().join("node.json")).expect("an identity");
+        let identity: Value = serde_json::from_str(&text).expect("JSON");
+        identity["node_id"].as_str().expect("an id").to_owned()
+    }
+
+    fn container(&self, service: &str) -> String {
+        format!("flash-{}-{service}", &self.id()[..6])
+    }
+
+    fn all(&self, what: &str) -> Vec<String> {
+        let filter = format!("label=flash.node={}", self.id());
+        let found = match what {
+            "network" => docker(&["network", "ls", "-q", "--filter", &filter]),
+            _ => docker(&["ps", "-aq", "--filter", &filter]),
+        };
+        found.lines().map(str::to_owned).collect()
+    }
+
+    fn inspected(&self, service: &str) -> Value {
+        let text = docker(&["inspect", &self.container(service)]);
+        let all: Value = serde_json::from_str(&text).expect("JSON");
+        all[0].clone()
+    }
+
+    /// The address of `service` on the network of `edge`.
+    fn address(&self, service: &str, edge: &str) -> String {
+        let network = format!("flash-{}-{}", &self.id()[..6], edge.replace('/', "."));
+        let found = self.inspected(service);
+        let address = found["NetworkSettings"]["Networks"][&network]["IPAddress"].as_str();
+        address
+            .unwrap_or_else(|| panic!("{service} is not on {network}: {found}"))
+            .to_owned()
+    }
+
+    /// Runs `script` in the place of `service`: on its networks, with none of its files.
+    fn in_place_of(&self, service: &str, script: &str) -> (bool, String) {
+        let place = format!("container:{}", self.container(service));
+        run(
+            "docker",
+            &[
+                "run",
+                "--rm",
+                "--network",
+                &place,
+                "--user",
+                "12345",
+                "--cap-drop",
+                "ALL",
+                &tools(),
+                "/bin/sh",
+                "-c",
+                script,
+            ],
+        )
+    }
+
+    /// What the vault keeps, by key.
+    fn kept(&self) -> BTreeMap<String, String> {
+        leak::kept(&self.node, PASSPHRASE).into_iter().collect()
+    }
+
+    fn secret(&self, key: &str) -> String {
+        let kept = self.kept();
+        let mut found = kept.iter().filter(|(name, _)| name.starts_with(key));
+        found
+            .next_back()
+            .unwrap_or_else(|| panic!("{key} is not among {:?}", kept.keys()))
+            .1
+            .clone()
+    }
+
+    fn started(&self) -> BTreeMap<String, Value> {
+        let status = self.node.status();
+        let services = status["services"].as_array().expect("services");
+        services
+            .iter()
+            .map(|one| {
+                (
+                    one["id"].as_str().expect("an id").to_owned(),
+                    one["started_at"].clone(),
+                )
+            })
+            .collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if !self.node.data().join("node.json").exists() {
+            return;
+        }
+        for id in self.all("container") {
+            run("docker", &["rm", "-f", "-v", &id]);
+        }
+        for id in self.all("network") {
+            run("docker", &["network", "rm", &id]);
+        }
+    }
+}
+
+/// An image with a shell, made once.
+fn tools() -> String {
+    static IMAGE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    IMAGE
+        .get_or_init(|| {
+            let root = tempfile::tempdir().expect("a folder");
+            let bin = root.path().join("bin");
+            std::fs::create_dir_all(&bin).expect("a folder");
+            std::fs::copy("/bin/busybox", bin.join("busybox")).expect("a copy");
+            for name in TOOLS {
+                std::os::unix::fs::symlink("busybox", bin.join(name)).expect("a link");
+            }
+            let tar = root.path().join("image.tar").display().to_string();
+            let (well, text) = run(
+                "tar",
+                &["-C", &root.path().display().to_string(), "-cf", &tar, "bin"],
+            );
+            assert!(well, "{text}");
+            docker(&["import", &tar])
+        })
+        .clone()
+}
+
+/// Packs a program of the PATH with our own packer.
+fn packed(programs: &[&str], with: &[&str]) -> String {
+    let mut args = vec!["images", "pack"];
+    args.extend(programs);
+    for path in with {
+        args.extend(["--with", path]);
+    }
+    let (well, text) = run(env!("CARGO_BIN_EXE_flash-node"), &args);
+    assert!(well && text.starts_with("sha256:"), "{text}");
+    text
+}
+
+fn packed_by_name(name: &str) -> Option<String> {
+    let Some(path) = program(name) else {
+        skip(&format!(
+            "{name} is not on the PATH: it is not run in a container"
+        ));
+        return None;
+    };
+    Some(packed(&[&path.display().to_string()], &[]))
+}
+
+fn packed_postgres() -> Option<String> {
+    let found = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()
+        .and_then(|all| all.flatten().next());
+    let Some(folder) = found else {
+        skip("postgres is not installed: it is not run in a container");
+        return None;
+    };
+    let (lib, version) = (
+        folder.path(),
+        folder.file_name().to_string_lossy().into_owned(),
+    );
+    let programs =
+        ["postgres", "initdb", "psql"].map(|name| lib.join("bin").join(name).display().to_string());
+    let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
+    let (lib, share) = (
+        lib.display().to_string(),
+        format!("/usr/share/postgresql/{version}"),
+    );
+    Some(packed(
+        &programs,
+        &[&lib, &share, "/usr/share/zoneinfo", "/bin/sh"],
+    ))
+}
+
+/// Asks over HTTP from this machine, as the node does, and returns the status and the answer.
+fn ask(url: &str, headers: &[&str], body: Option<&Value>) -> (u16, Value) {
+    let mut args = vec!["-sk", "-m", "20", "-w", "\n%{http_code}"];
+    for header in headers {
+        args.extend(["-H", header]);
+    }
+    let text = body.map(Value::to_string);
+    if let Some(text) = &text {
+        args.extend(["-d", text]);
+    }
+    args.push(url);
+    let (_, answer) = run("curl", &args);
+    let (body, status) = answer.rsplit_once('\n').unwrap_or(("", &answer));
+    (
+        status.parse().unwrap_or_default(),
+        serde_json::from_str(body).unwrap_or(Value::Null),
+    )
+}
+
+#[test]
+fn every_container_is_confined_and_nothing_is_left_behind() {
+    if !have_engine() {
+        return;
+    }
+    let mut node = Node::new(&[("relay", None), ("mint", None)], "");
+    node.up();
+    for service in ["relay", "mint"] {
+        node.node.wait_ready(service);
+        check_confined(&node, service);
+    }
+    assert!(
+        node.node
+            .ok(&["images", "list"])
+            .contains("self:flash-relay@sha256:")
+    );
+    let edges = node.node.ok(&["edges"]);
+    assert!(edges.contains("node          relay  nostr"), "{edges}");
+    assert!(
+        node.node.status()["services"][0]["not_enforced"]
+            .as_array()
+            .is_none_or(Vec::is_empty)
+    );
+    node.node.ok(&["down"]);
+    assert_eq!(node.node.wait_for_end(), Some(0));
+    assert_eq!(
+        (node.all("container").len(), node.all("network").len()),
+        (0, 0)
+    );
+    let (_, rules) = run("iptables", &["-S"]);
+    assert!(
+        !rules.contains(&format!("FLASH-{}", node.id()[..6].to_uppercase())),
+        "{rules}"
+    );
+}
+
+/// What `docker inspect` says of every container of a node.
+fn check_confined(node: &Node, service: &str) {
+    let found = node.inspected(service);
+    let (host, config) = (&found["HostConfig"], &found["Config"]);
+    assert_eq!(host["CapDrop"], json!(["ALL"]), "{service}");
+    assert_eq!(host["CapAdd"], Value::Null, "{service}");
+    assert_eq!(
+        host["SecurityOpt"],
+        json!(["no-new-privileges:true"]),
+        "{service}"
+    );
+    assert_eq!(host["ReadonlyRootfs"], json!(true), "{service}");
+    assert_eq!(host["Privileged"], json!(false), "{service}");
+    assert!(
+        host["PidsLimit"].as_i64().is_some_and(|limit| limit > 0),
+        "{service}"
+    );
+    assert!(
+        host["Memory"].as_i64().is_some_and(|limit| limit > 0),
+        "{service}"
+    );
+    assert_eq!(host["RestartPolicy"]["Name"], "no", "{service}");
+    for namespace in ["PidMode", "UTSMode", "UsernsMode"] {
+        assert_eq!(host[namespace], "", "{service} {namespace}");
+    }
+    let user = config["User"].as_str().expect("a user");
+    let (uid, gid) = user.split_once(':').expect("a group");
+    assert!(
+        uid.parse::<u32>().is_ok_and(|uid| uid >= 200_000) && uid == gid,
+        "{service}: {user}"
+    );
+    let data = node.node.data().display().to_string();
+    for mount in found["Mounts"].as_array().expect("mounts") {
+        let source = mount["Source"].as_str().unwrap_or_default();
+        assert!(!source.ends_with(".sock"), "{service}: {source}");
+        let ours = source.starts_with(&data) || source.contains("flash-node");
+        assert!(ours, "{service} sees {source}");
+        assert!(
+            !mount["RW"].as_bool().unwrap_or(true) || source.starts_with(&data),
+            "{service} writes {source}"
+        );
+    }
+    let prefix = format!("flash-{}-", &node.id()[..6]);
+    for (name, network) in found["NetworkSettings"]["Networks"]
+        .as_object()
+        .expect("networks")
+    {
+        assert!(
+            name.starts_with(&prefix) && name.contains(service),
+            "{service} is on {name}"
+        );
+        assert_eq!(network["GlobalIPv6Address"], "", "{service}");
+    }
+    // No secret in what everybody may look at who may look at containers.
+    let shown = found.to_string();
+    for (key, value) in node.kept() {
+        assert!(
+            value.len() < 12 || !shown.contains(&value),
+            "{service} shows {key}"
+        );
+    }
+}
+
+#[test]
+fn an_intruder_reaches_what_an_edge_declares_and_nothing_else() {
+    if !have_engine() {
+        return;
+    }
+    // Two services without an edge between them, and one of the machine's own that listens everywhere.
+    let mut node = Node::new(&[("relay", None), ("mint", None)], "");
+    node.up();
+    for service in ["relay", "mint"] {
+        node.node.wait_ready(service);
+    }
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+    let open = listener.local_addr().expect("an address").port();
+    let api = node.node.status()["api"]
+        .as_str()
+        .expect("an API")
+        .rsplit(':')
+        .next()
+        .expect("a port")
+        .to_owned();
+    let own = |service: &str, interface: &str| {
+        node.address(service, &format!("node/{interface}/{service}"))
+    };
+    let ports = BTreeMap::from([("relay", "nostr"), ("mint", "cashu")].map(
+        |(service, interface)| {
+            let url = node.node.endpoint(service, interface);
+            (service, url.rsplit(':').next().expect("a port").to_owned())
+        },
+    ));
+    let gateways = |service: &str| {
+        let found = node.inspected(service);
+        let networks = found["NetworkSettings"]["Networks"]
+            .as_object()
+            .expect("networks")
+            .clone();
+        networks
+            .values()
+            .map(|one| one["Gateway"].as_str().unwrap_or_default().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let (_, addresses) = run("hostname", &["-I"]);
+    let machine: BTreeSet<String> = addresses.split_whitespace().map(str::to_owned).collect();
+    for (service, other, interface) in [("relay", "mint", "cashu"), ("mint", "relay", "nostr")] {
+        let mut targets: Vec<(String, String)> =
+            vec![(own(other, interface), ports[other].clone())];
+        for host in gateways(service).iter().chain(&machine) {
+            for port in [&open.to_string(), &api, &"22".to_owned(), &ports[other]] {
+                targets.push((host.clone(), port.clone()));
+            }
+        }
+        let script: String = targets
+            .iter()
+            .map(|(host, port)| format!("nc -w 1 {host} {port} < /dev/null > /dev/null 2>&1 && echo reached {host} {port}; "))
+            .collect();
+        let (_, said) = node.in_place_of(service, &format!("{script} echo tried"));
+        assert!(
+            said.ends_with("tried") && !said.contains("reached"),
+            "in the place of {service}: {said}"
+        );
+        for name in ["example.com", other, &node.container(other)] {
+            let (found, said) = node.in_place_of(service, &format!("timeout 6 nslookup {name}"));
+            assert!(
+                !found,
+                "in the place of {service} {name} has an address: {said}"
+            );
+        }
+    }
+    // The same listener answers who is not held back, so that the silence above means something.
+    assert!(std::net::TcpStream::connect(("127.0.0.1", open)).is_ok());
+}
+
+#[test]
+fn a_kill_at_any_step_of_a_container_is_made_good_by_the_next_start() {
+    if !have_engine() {
+        return;
+    }
+    let mut node = Node::new(&[("relay", None)], "");
+    // Points of a first start, and points of a restart after a change.
+    let starting = [
+        "image.kept",
+        "docker.network_made",
+        "docker.created",
+        "docker.joined",
+        "docker.started",
+    ];
+    for point in starting {
+        node.node.env("FLASH_FAILPOINT", Some(point));
+        node.node.spawn();
+        assert_eq!(
+            node.node.wait_for_end(),
+            None,
+            "it died by its failpoint {point}"
+        );
+    }
+    node.node.env("FLASH_FAILPOINT", None);
+    node.node.up();
+    node.node.wait_ready("relay");
+    assert_eq!(node.all("container").len(), 1, "no duplicate");
+    for (round, point) in ["docker.drained", "docker.removed"].into_iter().enumerate() {
+        node.node.kill_daemon();
+        node.node.env("FLASH_FAILPOINT", Some(point));
+        node.node.spawn();
+        node.node.wait_ready("relay");
+        // Its answer may come, or the daemon may be gone before.
+        node.node
+            .cli(&["set", "relay.name", &format!("after {round}")]);
+        assert_eq!(
+            node.node.wait_for_end(),
+            None,
+            "it died by its failpoint {point}"
+        );
+        node.node.env("FLASH_FAILPOINT", None);
+        node.node.up();
+        node.node.wait("the changed relay", |node| {
+            node.rendered("relay", "relay.toml")
+                .contains(&format!("after {round}"))
+        });
+        node.node.wait_ready("relay");
+        assert_eq!(node.all("container").len(), 1, "no duplicate after {point}");
+    }
+    // A daemon that dies leaves what is well as it is.
+    let before = node.started();
+    node.node.kill_daemon();
+    node.node.up();
+    node.node.wait_ready("relay");
+    assert_eq!(node.started(), before);
+
+    node.node.env("FLASH_FAILPOINT", None);
+    node.node.kill_daemon();
+    node.node
+        .env("FLASH_FAILPOINT", Some("docker.network_removed"));
+    node.node.spawn();
+    node.node.wait_ready("relay");
+    node.node.cli(&["remove", "relay"]);
+    assert_eq!(
+        node.node.wait_for_end(),
+        None,
+        "it died while networks were removed"
+    );
+    node.node.env("FLASH_FAILPOINT", None);
+    node.node.up();
+    node.node.wait("nothing to be left", |_| {
+        node.all("container").is_empty() && node.all("network").is_empty()
+    });
+    kill_in_a_job(node);
+}
+
+/// The points of jobs and of pulls, with a database whose cluster a job makes, and a registry that is not there.
+fn kill_in_a_job(node: Node) {
+    drop(node);
+    let more = format!(
+        "[images]\n\"docker.io/library/postgres@sha256:{0}\" = \"127.0.0.1:1/none@sha256:{0}\"\n",
+        "5a5a84b19854a9ffaa54082c166ff4ec27473a361e496e5ea167f298f2da9722"
+    );
+    let mut node = Node::new(&[("postgres", None)], &more);
+    node.up();
+    node.node.kill_daemon();
+    node.node.env("FLASH_FAILPOINT", Some("image.told"));
+    node.node.spawn();
+    node.node.wait("the vault to be asked for", |node| {
+        node.try_status().is_some()
+    });
+    node.node
+        .cli_with_input(&["unlock"], &format!("{PASSPHRASE}\n"));
+    assert_eq!(
+        node.node.wait_for_end(),
+        None,
+        "it died while it told of a pull"
+    );
+    node.node.env("FLASH_FAILPOINT", None);
+    node.node.up();
+    node.node
+        .cli_with_input(&["unlock"], &format!("{PASSPHRASE}\n"));
+    let told = node.node.wait_service("postgres", "no registry", |one| {
+        one["alive"]["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("cannot be reached"))
+    });
+    assert!(
+        told["alive"]["text"]
+            .as_str()
+            .expect("a text")
+            .contains("names a mirror"),
+        "{told}"
+    );
+
+    let Some(image) = packed_postgres() else {
+        return;
+    };
+    for point in ["docker.job_started", "docker.job_ended"] {
+        node.node.kill_daemon();
+        node.node.env("FLASH_FAILPOINT", Some(point));
+        node.node.spawn();
+        node.node
+            .wait("an answer", |node| node.try_status().is_some());
+        node.node
+            .cli_with_input(&["unlock"], &format!("{PASSPHRASE}\n"));
+        node.node.cli(&["images", "set", "postgres", &image]);
+        assert_eq!(
+            node.node.wait_for_end(),
+            None,
+            "it died by its failpoint {point}"
+        );
+    }
+    node.node.env("FLASH_FAILPOINT", None);
+    node.node.up();
+    node.node
+        .cli_with_input(&["unlock"], &format!("{PASSPHRASE}\n"));
+    node.node.cli(&["retry", "postgres"]);
+    node.node.wait_ready("postgres");
+    assert_eq!(node.all("container").len(), 1, "no job is left");
+}
+
+#[test]
+fn the_stack_runs_in_containers() {
+    if !have_engine() {
+        return;
+    }
+    let (Some(bitcoind), Some(lnd)) = (packed_by_name("bitcoind"), packed_by_name("lnd")) else {
+        return;
+    };
+    let mut wanted = vec![
+        ("bitcoind", Some(bitcoind)),
+        ("lnd", Some(lnd.clone())),
+        ("relay", None),
+        ("mint", None),
+    ];
+    wanted.extend(packed_by_name("electrs").map(|image| ("electrs", Some(image))));
+    wanted.extend(packed_postgres().map(|image| ("postgres", Some(image))));
+    wanted.extend(packed_by_name("tor").map(|image| ("tor", Some(image))));
+    let more = format!(
+        "[services.peer]\nmanifest = \"lnd-peer\"\nimage = \"{lnd}\"\nports = {{ p2p = {} }}\n[services.miner]\nmanifest = \"miner\"\nimage = \"{}\"\n",
+        free_port(),
+        tools()
+    );
+    let mut node = Node::new(&wanted, &more);
+    node.node.file("manifests/lnd-peer.toml", &peer());
+    node.node.file("manifests/miner.toml", MINER);
+    let timeline = node.up();
+    timeline.reach(
+        0,
+        "bitcoind",
+        &[
+            "alive=sealed",
+            "ready=starting",
+            "ready=ready",
+            "synced=synced",
+        ],
+    );
+    timeline.reach(0, "lnd", &["ready=no_wallet", "ready=ready"]);
+    timeline.reach(0, "peer", &["ready=no_wallet", "ready=ready"]);
+    let has = |name: &str| wanted.iter().any(|(service, _)| *service == name);
+    if has("electrs") {
+        timeline.reach(0, "electrs", &["ready=ready", "synced=synced"]);
+    }
+    if has("postgres") {
+        node.node.wait_ready("postgres");
+        use_postgres(&node);
+    }
+    if has("tor") {
+        let tor = node
+            .node
+            .wait_service("tor", "its way to the network", |one| {
+                one["ready"]["code"] == "connecting"
+            });
+        assert_eq!(
+            (&tor["alive"]["ok"], &tor["ready"]["ok"]),
+            (&json!(true), &json!(false))
+        );
+        assert!(
+            tor["ready"]["text"].as_str().expect("a text").contains('%'),
+            "{tor}"
+        );
+    }
+    node.node.wait_ready("miner");
+    for (service, _) in &wanted {
+        check_confined(&node, service);
+    }
+    core_users(&node);
+    pay(&node);
+    rotate(&node);
+}
+
+/// Another LND, with an edge to the first one.
+fn peer() -> String {
+    let text = include_str!("../manifests/services/lnd.toml");
+    let text = text.replacen("id = \"lnd\"", "id = \"lnd-peer\"", 1);
+    text.replacen(
+        "[edges.internet]",
+        "[edges.peer]\nto = \"lnd\"\ninterface = \"p2p\"\n\n[edges.internet]",
+        1,
+    )
+}
+
+/// A consumer of bitcoind that may mine.
+const MINER: &str = r#"
+manifest = 1
+id = "miner"
+title = "Miner"
+summary = "Has a user at bitcoind that may mine."
+
+[version]
+current = "1.0"
+
+[program]
+command = "sleep"
+args = ["1000000"]
+stop_signal = "TERM"
+stop_grace_seconds = 5
+
+[edges.chain]
+to = "bitcoind"
+interface = "rpc"
+allow = ["generatetoaddress", "getblockcount"]
+on_loss = "rides_out"
+waits_for = "ready"
+
+[probes.blocks]
+kind = "jsonrpc"
+edge = "chain"
+credential = "rpc"
+method = "getblockcount"
+
+[[health.alive]]
+when = [{ probe = "blocks", answered = true }]
+ok = true
+code = "alive"
+text = "Its chain answers."
+
+[[health.alive]]
+ok = false
+code = "no_answer"
+text = "Its chain does not answer."
+
+[[health.ready]]
+when = [{ probe = "blocks", pointer = "/result", exists = true }]
+ok = true
+code = "ready"
+text = "It may mine."
+
+[[health.ready]]
+ok = false
+code = "starting"
+text = "Its chain does not answer yet."
+
+[limits]
+memory_mib = { small = 64, medium = 64, large = 64 }
+pids = 16
+"#;
+
+/// Calls bitcoind in the place of `place`, as `user`, and returns the HTTP status where it is an error.
+fn core(
+    node: &Node,
+    place: &str,
+    user: &str,
+    password: &str,
+    method: &str,
+    params: &Value,
+) -> (bool, String) {
+    use base64::Engine as _;
+    let login = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    let address = node.address("bitcoind", &format!("{place}/rpc/bitcoind"));
+    let body = json!({ "method": method, "params": params }).to_string();
+    let script = format!(
+        "wget -q -T 20 -O - --header 'Authorization: Basic {login}' --post-data '{body}' http://{address}:18443/ 2>&1"
+    );
+    node.in_place_of(place, &script)
+}
+
+/// Each user may do what is on its list and is known nowhere else; what was stolen in one place is worth nothing in another.
+fn core_users(node: &Node) {
+    let kept = node.kept();
+    let password = |consumer: &str| {
+        let key = format!("edge/{consumer}/rpc/bitcoind");
+        let found = kept.iter().find(|(name, _)| name.starts_with(&key));
+        found
+            .unwrap_or_else(|| panic!("{key} is not kept"))
+            .1
+            .clone()
+    };
+    let (well, help) = core(node, "lnd", "lnd", &password("lnd"), "help", &json!([]));
+    assert!(well, "{help}");
+    let help: Value = serde_json::from_str(&help).expect("JSON");
+    let methods: Vec<String> = help["result"]
+        .as_str()
+        .expect("text")
+        .lines()
+        .filter(|line| !line.starts_with("==") && !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect();
+    assert!(methods.len() > 80, "{}", methods.len());
+    let conf = node.node.rendered("bitcoind", "bitcoin.conf");
+    let mut tried = 0;
+    for consumer in ["lnd", "miner"] {
+        let line = conf
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("rpcwhitelist={consumer}:")));
+        let list: BTreeSet<&str> = line.expect("a list").split(',').collect();
+        let outside: Vec<&String> = methods
+            .iter()
+            .filter(|method| !list.contains(method.as_str()))
+            .collect();
+        // One shell asks them all: what is outside its list is forbidden before anything is read.
+        let script = script_of(node, consumer, &password(consumer), &outside);
+        let (_, said) = node.in_place_of(consumer, &script);
+        for method in &outside {
+            let line = said
+                .lines()
+                .find(|line| line.starts_with(&format!("{method} ")));
+            assert!(
+                line.is_some_and(|line| line.contains("403")),
+                "{consumer} {method}: {line:?}"
+            );
+            tried += 1;
+        }
+        let (well, said) = core(
+            node,
+            consumer,
+            consumer,
+            &password(consumer),
+            "getblockcount",
+            &json!([]),
+        );
+        assert!(well && said.contains("result"), "{consumer}: {said}");
+    }
+    println!("{tried} methods outside their user's list were refused with 403");
+    // A password of another place, and one that nobody has.
+    let (_, said) = core(
+        node,
+        "lnd",
+        "lnd",
+        "0123456789abcdef",
+        "getblockcount",
+        &json!([]),
+    );
+    assert!(said.contains("401"), "{said}");
+    let (_, said) = core(
+        node,
+        "miner",
+        "lnd",
+        &password("miner"),
+        "getblockcount",
+        &json!([]),
+    );
+    assert!(said.contains("401"), "{said}");
+}
+
+fn script_of(node: &Node, consumer: &str, password: &str, methods: &[&String]) -> String {
+    use base64::Engine as _;
+    let login = base64::engine::general_purpose::STANDARD.encode(format!("{consumer}:{password}"));
+    let address = node.address("bitcoind", &format!("{consumer}/rpc/bitcoind"));
+    let names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    format!(
+        "for m in {}; do echo \"$m $(wget -q -T 20 -O - --header 'Authorization: Basic {login}' --post-data \"{{\\\"method\\\":\\\"$m\\\",\\\"params\\\":[]}}\" http://{address}:18443/ 2>&1)\"; done",
+        names.join(" ")
+    )
+}
+
+/// The role of the node is used, and no other password is taken.
+fn use_postgres(node: &Node) {
+    let address = node.address("postgres", "node/sql/postgres");
+    let password = node.secret("edge/node/sql/postgres");
+    let url = |password: &str| {
+        format!("host={address} port=5432 user=node dbname=node password={password}")
+    };
+    let (well, said) = run(
+        "psql",
+        &[
+            "-XAtc",
+            "CREATE TABLE coin (sat BIGINT); INSERT INTO coin VALUES (21); SELECT sat FROM coin",
+            &url(&password),
+        ],
+    );
+    assert!(well && said.ends_with("21"), "{said}");
+    let (well, said) = run("psql", &["-XAtc", "SELECT 1", &url("wrong")]);
+    assert!(
+        !well && said.contains("password authentication failed"),
+        "{said}"
+    );
+}
+
+/// A channel between two LNDs, and an invoice paid over it.
+fn pay(node: &Node) {
+    let rest = |service: &str, path: &str, body: Option<&Value>| {
+        let macaroon = node.secret(&format!("service/{service}/admin_macaroon"));
+        use base64::Engine as _;
+        let raw = base64::engine::general_purpose::STANDARD
+            .decode(macaroon.trim())
+            .expect("base64");
+        let header = format!("Grpc-Metadata-macaroon: {}", hex::encode(raw));
+        let address = node.address(service, &format!("node/rest/{service}"));
+        let (status, answer) = ask(&format!("https://{address}:8080{path}"), &[&header], body);
+        assert_eq!(status, 200, "{service} {path}: {answer}");
+        answer
+    };
+    let mine = |blocks: u32, address: &str| {
+        let password = node.secret("edge/miner/rpc/bitcoind");
+        let (well, said) = core(
+            node,
+            "miner",
+            "miner",
+            &password,
+            "generatetoaddress",
+            &json!([blocks, address]),
+        );
+        assert!(well, "{said}");
+    };
+    let address = rest("peer", "/v1/newaddress", None)["address"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
+    mine(110, &address);
+    node.node.wait("the coins to be spendable", |_| {
+        rest("peer", "/v1/balance/blockchain", None)["confirmed_balance"]
+            .as_str()
+            .is_some_and(|sat| sat != "0")
+    });
+    let key = rest("lnd", "/v1/getinfo", None)["identity_pubkey"]
+        .as_str()
+        .expect("a key")
+        .to_owned();
+    let at = node.address("lnd", "peer/p2p/lnd");
+    let port = node.inspected("lnd")["HostConfig"]["PortBindings"]
+        .as_object()
+        .and_then(|ports| ports.keys().next().cloned())
+        .expect("a port");
+    let host = format!("{at}:{}", port.trim_end_matches("/tcp"));
+    rest(
+        "peer",
+        "/v1/peers",
+        Some(&json!({ "addr": { "pubkey": key, "host": host }, "timeout": "20" })),
+    );
+    node.node.wait("both to have caught up", |_| {
+        ["lnd", "peer"]
+            .iter()
+            .all(|one| rest(one, "/v1/getinfo", None)["synced_to_chain"] == json!(true))
+    });
+    rest(
+        "peer",
+        "/v1/channels",
+        Some(&json!({ "node_pubkey_string": key, "local_funding_amount": "1000000" })),
+    );
+    mine(6, &address);
+    node.node.wait("the channel to be active", |_| {
+        rest("peer", "/v1/channels", None)["channels"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["active"] == json!(true)))
+    });
+    let invoice = rest("lnd", "/v1/invoices", Some(&json!({ "value": "2100" })));
+    let request = invoice["payment_request"].as_str().expect("an invoice");
+    let paid = rest(
+        "peer",
+        "/v1/channels/transactions",
+        Some(&json!({ "payment_request": request })),
+    );
+    assert_eq!(paid["payment_error"], "", "{paid}");
+    let hash = invoice["r_hash"]
+        .as_str()
+        .expect("a hash")
+        .replace('+', "-")
+        .replace('/', "_");
+    let settled = rest(
+        "lnd",
+        &format!("/v2/invoices/lookup?payment_hash={hash}"),
+        None,
+    );
+    assert_eq!(settled["state"], "SETTLED", "{settled}");
+    println!("an invoice of 2,100 sat was paid between two LNDs in containers");
+}
+
+/// After a rotation the old password is refused in its own place, and only the plan's services were without service.
+fn rotate(node: &Node) {
+    let old = node.secret("edge/miner/rpc/bitcoind");
+    let before = node.started();
+    let told = node
+        .node
+        .ok(&["rotate", "miner/rpc/bitcoind", "--timeout", "120"]);
+    assert!(told.contains("refuses generation 1 (401)"), "{told}");
+    for service in ["bitcoind", "lnd", "peer", "miner"] {
+        node.node.wait_ready(service);
+    }
+    let (_, said) = core(node, "miner", "miner", &old, "getblockcount", &json!([]));
+    assert!(said.contains("401"), "{said}");
+    let after = node.started();
+    let blipped: BTreeSet<&str> = before
+        .iter()
+        .filter(|(id, at)| after.get(*id) != Some(at))
+        .map(|(id, _)| id.as_str())
+        .collect();
+    for service in &blipped {
+        assert!(
+            told.contains(service),
+            "{service} was restarted and not named: {told}"
+        );
+    }
+    assert!(
+        !blipped.contains("lnd") && !blipped.contains("relay"),
+        "{blipped:?}"
+    );
+}
