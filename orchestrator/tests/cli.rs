@@ -135,10 +135,11 @@ fn mainnet_names_no_way_that_is_refused_next() {
         &["up", "--profile", "mainnet", "--runtime", "docker"],
     ] {
         let text = place.fails(79, words);
-        assert!(text.contains("next: wait for the docker runtime"), "{text}");
+        assert!(text.contains("mainnet is not open yet"), "{text}");
+        assert!(text.contains("next: signet runs"), "{text}");
     }
     let text = place.fails(78, &["up", "--profile", "mainnet", "--runtime", "process"]);
-    assert!(text.contains("next: wait for the docker runtime"), "{text}");
+    assert!(text.contains("next: signet runs"), "{text}");
 }
 
 #[test]

@@ -99,6 +99,14 @@ pub(super) enum RuntimeArg {
     Docker,
 }
 
+impl RuntimeArg {
+    /// Returns how it is typed.
+    pub(super) fn word(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 impl From<RuntimeArg> for RuntimeKind {
     fn from(runtime: RuntimeArg) -> Self {
         match runtime {

@@ -172,7 +172,7 @@ fn spawn(context: &Context, up: &args::Up, data: &Path) -> Result<Child, Failure
     };
     let exe = std::env::current_exe().map_err(failed)?;
     std::process::Command::new(exe)
-        .args(arguments(context, up, data))
+        .args(arguments(&context.global, up, data))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -182,32 +182,36 @@ fn spawn(context: &Context, up: &args::Up, data: &Path) -> Result<Child, Failure
 }
 
 /// Writes the daemon's command line.
-fn arguments(context: &Context, up: &args::Up, data: &Path) -> Vec<std::ffi::OsString> {
+pub(super) fn arguments(
+    global: &args::Global,
+    up: &args::Up,
+    data: &Path,
+) -> Vec<std::ffi::OsString> {
     let mut words: Vec<std::ffi::OsString> = vec!["up".into(), "--background-daemon".into()];
     let mut option = |name: &str, value: std::ffi::OsString| {
         words.push(name.into());
         words.push(value);
     };
     option("--data", data.into());
-    if let Some(profile) = context.global.profile() {
+    if let Some(profile) = global.profile() {
         option("--profile", profile_name(profile).into());
     }
-    if up.runtime.is_some() {
-        option("--runtime", "process".into());
+    if let Some(runtime) = up.runtime {
+        option("--runtime", runtime.word().into());
     }
     if let Some(listen) = up.listen {
         option("--listen", listen.to_string().into());
     }
-    if context.global.log_format == args::LogFormat::Json {
+    if global.log_format == args::LogFormat::Json {
         option("--log-format", "json".into());
     }
     if up.moved {
         words.push("--moved".into());
     }
-    if context.global.quiet {
+    if global.quiet {
         words.push("--quiet".into());
     }
-    words.extend((0..context.global.verbose).map(|_| "--verbose".into()));
+    words.extend((0..global.verbose).map(|_| "--verbose".into()));
     words
 }
 

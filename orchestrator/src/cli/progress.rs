@@ -93,7 +93,8 @@ fn step(service: &ServiceStatus, sealed: bool) -> Step {
     }
     match (service.ready.ok, service.ready.code.as_str()) {
         (Some(true), _) | (None, "not_applicable") => Step::Serves,
-        (None, "no_wallet") => Step::NeedsYou,
+        // The node makes the wallet, once its vault can keep the seed.
+        (None, "no_wallet") if sealed => Step::WaitsForVault,
         (_, "sealed") if sealed => Step::WaitsForVault,
         (_, "waits") => Step::Follows,
         _ => Step::Moves,
