@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::manifest::profile::ProfileName;
+use crate::runtime::RuntimeKind;
 
 /// Names the environment variable that names the data folder.
 pub const DATA_VARIABLE: &str = "FLASH_NODE_DATA";
@@ -80,6 +81,8 @@ pub struct Surroundings {
     pub data: Option<PathBuf>,
     /// The user's runtime folder.
     pub runtime_home: Option<PathBuf>,
+    /// Where the user's programs keep their configuration.
+    pub config_home: Option<PathBuf>,
     /// Where programs are searched: beside this one, then the search path.
     pub programs: Vec<PathBuf>,
     /// Whether colours are unwanted (`NO_COLOR`, or a terminal that has none).
@@ -116,6 +119,8 @@ impl Surroundings {
             base: base.map(|base| base.join("flash-node")),
             data: environment.get(DATA_VARIABLE).map(PathBuf::from),
             runtime_home: absolute("XDG_RUNTIME_DIR"),
+            config_home: absolute("XDG_CONFIG_HOME")
+                .or_else(|| absolute("HOME").map(|home| home.join(".config"))),
             programs,
             no_color: environment.get("NO_COLOR").is_some()
                 || environment.get("TERM").is_some_and(|term| term == "dumb"),
@@ -265,6 +270,9 @@ pub struct Card {
     pub profile: ProfileName,
     /// Where the folder lay when it was made, or last moved knowingly.
     pub canonical_path: PathBuf,
+    /// What runs the services.
+    #[serde(default)]
+    pub runtime: Option<RuntimeKind>,
 }
 
 impl Card {

@@ -73,6 +73,8 @@ pub enum Command {
     },
     /// Lists who may reach whom, for what.
     Edges,
+    /// Compares what runs with what was declared, and tells the age of every credential.
+    Audit,
     /// Lists the image of every service, and whether it is on this machine.
     Images,
     /// Writes which image a service runs in into `node.toml` and accepts it.

@@ -63,6 +63,8 @@ pub struct TestNode {
     up: Vec<String>,
     /// Further environment of the daemon.
     env: BTreeMap<String, String>,
+    /// What starts the daemon in its place, with the daemon's own command after it.
+    within: Vec<String>,
     daemon: Option<Daemon>,
 }
 
@@ -84,6 +86,7 @@ impl TestNode {
             profile: profile.to_owned(),
             up,
             env: BTreeMap::new(),
+            within: Vec::new(),
             daemon: None,
         }
     }
@@ -122,6 +125,11 @@ impl TestNode {
         self
     }
 
+    /// Lets `command` start the daemon from now on; it must become the daemon.
+    pub fn within(&mut self, command: Vec<String>) {
+        self.within = command;
+    }
+
     /// Prepares a file in the data folder before the first start, such as `manifests/redis.toml`.
     pub fn file(&self, name: &str, text: &str) {
         let path = self.data().join(name);
@@ -136,7 +144,10 @@ impl TestNode {
             .append(true)
             .open(self.folder.path().join("daemon.log"))
             .expect("a log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flash-node"));
+        let program = env!("CARGO_BIN_EXE_flash-node").to_owned();
+        let mut words = self.within.iter().cloned().chain([program]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words);
         command.arg("--data").arg(self.data()).args([
             "up",
             "--background-daemon",

@@ -98,6 +98,22 @@ fn lines(world: &World) -> Vec<Line> {
     lines
 }
 
+/// Lists the ports that answer others than this machine, a sentence each.
+pub(super) fn open(world: &World) -> Vec<String> {
+    let mut open = Vec::new();
+    for (id, service) in &world.resolved.desired.services {
+        if let Wanted::Run { spec, .. } = &service.wanted {
+            let ports = spec.network.publish.iter();
+            let outside = ports.filter(|one| !one.on.ip().is_loopback());
+            open.extend(
+                outside
+                    .map(|one| format!("{id}: others reach its port {} at {}", one.port, one.on)),
+            );
+        }
+    }
+    open
+}
+
 /// Whoever reaches a published port.
 fn published(id: &ServiceId, spec: &ServiceSpec) -> Vec<Line> {
     let ports = spec.network.publish.iter();

@@ -3,6 +3,7 @@
 //! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
 //! failure at any point leaves the data folder as it was.
 
+mod audit;
 mod edges;
 mod engine;
 mod images;
@@ -88,6 +89,14 @@ use crate::task::Tasks;
 const PARALLEL_STARTS: usize = 4;
 
 pub use images::pack_image;
+
+pub use crate::runtime::docker::engine::EngineFacts;
+
+/// Asks the machine's container engine what it is like. Errors: it does not answer.
+pub async fn engine_facts() -> Result<EngineFacts, String> {
+    let facts = crate::runtime::docker::engine::facts(Path::new(config::ENGINE_SOCKET)).await;
+    facts.map_err(|error| sentence(&error))
+}
 
 /// Builds a node, runs it until it is told to stop, and says how it left the services.
 ///

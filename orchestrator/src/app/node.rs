@@ -466,7 +466,10 @@ impl Node for RealNode {
         if changes_services(&command) {
             self.refuse_while_stopping()?;
         }
-        let looks = matches!(&command, Command::Plan | Command::Edges | Command::Images);
+        let looks = matches!(
+            &command,
+            Command::Plan | Command::Edges | Command::Audit | Command::Images
+        );
         let reply = self.carry_out(command).await;
         if !looks {
             self.publish().await;
@@ -501,6 +504,7 @@ impl RealNode {
                 text: edges::table(&self.parts.services.world()),
                 changed: false,
             }),
+            Command::Audit => self.audit().await,
             Command::Images => self.images().await,
             Command::SetImage {
                 service,
@@ -570,6 +574,7 @@ fn changes_services(command: &Command) -> bool {
         | Command::SetImage { dry_run, .. } => !dry_run,
         Command::Plan
         | Command::Edges
+        | Command::Audit
         | Command::Images
         | Command::Down
         | Command::Unlock { .. }

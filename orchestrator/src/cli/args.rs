@@ -172,8 +172,15 @@ pub(super) enum Command {
         #[arg(short = 'n', long, default_value_t = 50, value_name = "N")]
         tail: u64,
     },
-    /// Looks at the machine, the data folder and the daemon, and says what is wrong.
-    Doctor,
+    /// Looks at the machine, the engine, the data folder and the daemon, and says what is wrong.
+    Doctor {
+        /// Compares what runs with what was declared, too: images, capabilities, open ports, the age of credentials.
+        #[arg(long)]
+        audit: bool,
+    },
+    /// Starts the node with the machine, by systemd.
+    #[command(subcommand)]
+    Service(Manage),
     /// Opens the vault with the passphrase, read from the terminal or from standard input.
     Unlock(Opener),
     /// The vault's passphrase.
@@ -243,6 +250,16 @@ pub(super) struct Set {
     /// Only prints what would happen.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum Manage {
+    /// Writes the units, enables them and starts the node under them.
+    Install,
+    /// Takes the units away; what runs goes on.
+    Remove,
+    /// Prints the units; changes nothing.
+    Show,
 }
 
 #[derive(Debug, Subcommand)]

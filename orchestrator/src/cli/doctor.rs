@@ -1,6 +1,8 @@
 //! Owns `doctor`: it looks at the machine, the data folder and the daemon, and says what is wrong and what to do.
 //!
-//! It changes nothing, and needs no daemon.
+//! It changes nothing, and needs no daemon but for `--audit`.
+
+mod machine;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -14,6 +16,8 @@ use super::progress::Settled;
 use super::progress::settled;
 use super::render;
 use crate::config::Card;
+use crate::node::Reply;
+use crate::runtime::RuntimeKind;
 use crate::status::VaultStatus;
 
 /// The file system type of a tmpfs. Source: linux/magic.h, `TMPFS_MAGIC`.
@@ -62,16 +66,21 @@ impl Finding {
 }
 
 /// Prints what it finds. Errors: exit 1 where something is wrong.
-pub(super) async fn doctor(context: &mut Context) -> Result<Exit, Failure> {
+pub(super) async fn doctor(context: &mut Context, audit: bool) -> Result<Exit, Failure> {
     let data = context.data_folder()?;
     let uid = context.surroundings.uid;
     let mut findings = vec![data_folder(&data, uid)];
     findings.extend(space(&data));
     findings.push(programs(context));
+    findings.push(machine::encryption(&data));
+    findings.push(machine::clock());
     match context.data().and_then(|_| Ok(Card::read(&data)?)) {
         Ok(Some(card)) => {
             findings.push(Finding::good(format!("the node's id is {}", card.node_id)));
             findings.push(run_folder(context, &card.node_id));
+            if card.runtime == Some(RuntimeKind::Docker) {
+                findings.extend(machine::engine(&card.node_id).await);
+            }
             findings.extend(daemon(context, &data).await);
         }
         Ok(None) => findings.push(Finding::note(
@@ -84,6 +93,9 @@ pub(super) async fn doctor(context: &mut Context) -> Result<Exit, Failure> {
             ),
         )),
         Err(failure) => findings.push(Finding::bad(failure.message, failure.next)),
+    }
+    if audit {
+        findings.extend(audited(context).await?);
     }
     let mut bad = 0_usize;
     for finding in &findings {
@@ -108,6 +120,27 @@ pub(super) async fn doctor(context: &mut Context) -> Result<Exit, Failure> {
         format!("{bad} of {} looks found something wrong", findings.len()),
         "follow the lines above",
     ))
+}
+
+/// Asks the daemon what runs, against what was declared.
+async fn audited(context: &Context) -> Result<Vec<Finding>, Failure> {
+    let reply: Reply = context.client()?.post("/api/v1/audit", None).await?;
+    let lines = reply.text.lines();
+    Ok(lines
+        .map(|line| match line.split_at_checked(5) {
+            Some(("bad  ", text)) => Finding::bad(
+                text.trim_start(),
+                "find out who did that; `flash-node rotate --all` replaces what may be known to them",
+            ),
+            Some(("note ", text)) => Finding {
+                weight: Weight::Note,
+                text: text.trim_start().to_owned(),
+                next: None,
+            },
+            Some((_, text)) => Finding::good(text.trim_start()),
+            None => Finding::good(line),
+        })
+        .collect())
 }
 
 fn data_folder(data: &Path, uid: u32) -> Finding {

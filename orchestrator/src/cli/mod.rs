@@ -12,6 +12,7 @@ mod exit;
 mod hidden;
 mod launch;
 mod log;
+mod manager;
 mod progress;
 mod render;
 mod rotate;
@@ -134,7 +135,8 @@ impl Context {
             }
             Command::Rotate(wanted) => rotate::rotate(self, &wanted).await,
             Command::Events { follow, tail } => status::events(self, follow, tail).await,
-            Command::Doctor => doctor::doctor(self).await,
+            Command::Service(wanted) => manager::manage(self, wanted).await,
+            Command::Doctor { audit } => doctor::doctor(self, audit).await,
             Command::Unlock(with) => vault::unlock(self, &with).await,
             Command::Passphrase(args::Passphrase::Change(with)) => {
                 vault::change_passphrase(self, &with).await

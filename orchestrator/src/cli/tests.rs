@@ -1,15 +1,19 @@
 use std::io::Write;
+use std::path::Path;
 
 use clap::CommandFactory;
 use clap::Parser;
 
+use super::args;
 use super::args::Cli;
 use super::args::Command;
+use super::args::Global;
 use super::check::Kind;
 use super::check::check_file;
 use super::client::Lines;
 use super::client::Sent;
 use super::client::SentReader;
+use super::detach;
 use super::exit::EXIT_HELP;
 use super::exit::Exit;
 use super::exit::Failure;
@@ -35,8 +39,11 @@ use crate::status::NodeStatus;
 use crate::status::Signal;
 
 fn parse(words: &str) -> Result<Command, clap::Error> {
-    let words = std::iter::once("flash-node").chain(words.split_whitespace());
-    Cli::try_parse_from(words).map(|cli| cli.command)
+    typed(words).map(|cli| cli.command)
+}
+
+fn typed(words: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("flash-node").chain(words.split_whitespace()))
 }
 
 #[test]
@@ -77,7 +84,17 @@ fn every_command_of_the_manual_parses() {
         "purge relay --confirm relay",
         "retry relay",
         "events -f",
+        "edges",
+        "rotate electrs/rpc/bitcoind --dry-run",
+        "rotate --all --timeout 0",
+        "images list",
+        "images set bitcoind sha256:00 --dry-run",
+        "images pack /usr/bin/bitcoind --with /usr/share/bitcoin",
+        "service install",
+        "service remove",
+        "service show",
         "doctor",
+        "doctor --audit",
         "unlock",
         "unlock --recovery-key",
         "unlock --key-file /media/key",
@@ -96,6 +113,34 @@ fn every_command_of_the_manual_parses() {
             "{words}: {}",
             parse(words).unwrap_err()
         );
+    }
+}
+
+#[test]
+fn the_daemon_behind_detach_is_told_all_that_was_typed() {
+    for words in [
+        "up --detach --runtime docker --profile regtest",
+        "up --detach --runtime process --listen 127.0.0.1:4440 --moved",
+        "up --detach -vv --log-format json",
+        "up --detach --quiet",
+    ] {
+        let first = typed(words).unwrap();
+        let Command::Up(up) = &first.command else {
+            panic!("{words}");
+        };
+        let told = detach::arguments(&first.global, up, Path::new("/data"));
+        let told: Vec<&str> = told.iter().map(|word| word.to_str().unwrap()).collect();
+        let heard = typed(&told.join(" ")).unwrap();
+        let Command::Up(again) = &heard.command else {
+            panic!("{told:?}");
+        };
+        assert!(again.background_daemon && !again.detach, "{told:?}");
+        assert_eq!(heard.global.data.as_deref(), Some(Path::new("/data")));
+        let of = |global: &Global, up: &args::Up| {
+            let place = (global.profile, up.runtime, up.listen, up.moved);
+            (place, global.log_format, global.quiet, global.verbose)
+        };
+        assert_eq!(of(&heard.global, again), of(&first.global, up), "{words}");
     }
 }
 
@@ -260,7 +305,7 @@ fn what_opens_a_sealed_vault_depends_on_whether_there_is_one() {
 #[test]
 fn an_arrival_says_that_the_vault_opens_itself() {
     let mut status = fixture::status();
-    let data = std::path::Path::new("/d");
+    let data = Path::new("/d");
     let arrived =
         |status: &NodeStatus| super::up::arrived(status, &settled(status), "press Ctrl-C", data);
     assert!(arrived(&status).contains("\nthe vault opens itself until a passphrase is set"));

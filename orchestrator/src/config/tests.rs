@@ -13,6 +13,7 @@ fn surroundings(base: &Path) -> Surroundings {
         base: Some(base.join("flash-node")),
         data: None,
         runtime_home: Some(base.join("run")),
+        config_home: None,
         programs: Vec::new(),
         no_color: false,
         log_filter: None,

@@ -171,6 +171,13 @@ pub(super) async fn edges(State(face): State<Face>) -> Answer {
     carry_out(&face, Command::Edges).await
 }
 
+/// Compares what runs with what was declared, and tells the age of every credential.
+#[utoipa::path(post, path = "/api/v1/audit", tag = "local-only", responses(
+    (status = 200, description = "What was found, a line each", body = Reply)))]
+pub(super) async fn audit(State(face): State<Face>) -> Answer {
+    carry_out(&face, Command::Audit).await
+}
+
 /// Lists the image of every service.
 #[utoipa::path(post, path = "/api/v1/images", tag = "local-only", responses(
     (status = 200, description = "Every image, as text", body = Reply)))]

@@ -30,6 +30,7 @@ use utoipa::OpenApi;
         super::control::purge,
         super::control::retry,
         super::control::edges,
+        super::control::audit,
         super::control::images,
         super::control::set_image,
         super::control::rotate,

@@ -90,6 +90,7 @@ pub(super) fn unix(face: Face) -> Router {
         .route("/api/v1/services/{id}/retry", post(control::retry))
         .route("/api/v1/services/{id}/logs", get(logs::logs))
         .route("/api/v1/edges", post(control::edges))
+        .route("/api/v1/audit", post(control::audit))
         .route("/api/v1/images", post(control::images))
         .route("/api/v1/services/{id}/image", post(control::set_image))
         .route("/api/v1/rotate", post(control::rotate))

@@ -310,6 +310,7 @@ impl Node for FixtureNode {
                 "FROM  TO     FOR    CREDENTIAL  NETWORK\nnode  relay  nostr  -           -\n",
                 false,
             ),
+            Command::Audit => reply("ok    relay: confined\n", false),
             Command::Images => reply("SERVICE  IMAGE\nrelay    -\n", false),
             Command::SetImage { service, .. } => {
                 self.known(&service)?;

@@ -301,6 +301,7 @@ impl Reconciler {
 
     /// Looks, decides and begins what is due. Returns how long to rest.
     async fn pass(&mut self) -> Duration {
+        let begun = self.hands.clock.monotonic();
         let desired = Arc::clone(&self.desired.borrow_and_update());
         let mut view = View {
             desired: Some(Arc::clone(&desired)),
@@ -319,6 +320,12 @@ impl Reconciler {
         }
         self.passes += 1;
         view.passes = self.passes;
+        let took = self.hands.clock.monotonic().saturating_sub(begun);
+        tracing::debug!(
+            steps = view.plan.steps.len(),
+            took.us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "a pass is over"
+        );
         self.view.send_replace(Arc::new(view));
         rest
     }

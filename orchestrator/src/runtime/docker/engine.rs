@@ -61,6 +61,30 @@ pub(crate) async fn connect(socket: &std::path::Path) -> Result<Docker, RuntimeE
     }
 }
 
+/// What an engine is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Its version.
+    pub version: String,
+    /// The newest version of its API. Shape: `1.41`.
+    pub api: String,
+    /// Whether containers go on while it is stopped.
+    pub live_restore: bool,
+}
+
+/// Asks the engine at `socket` what it is like. Errors: [`RuntimeError::EngineGone`].
+pub async fn facts(socket: &std::path::Path) -> Result<EngineFacts, RuntimeError> {
+    let docker = connect(socket).await?;
+    let gone = |error: Error| RuntimeError::EngineGone { why: said(&error) };
+    let version = docker.version().await.map_err(gone)?;
+    let info = docker.info().await.map_err(gone)?;
+    Ok(EngineFacts {
+        version: version.version.unwrap_or_default(),
+        api: version.api_version.unwrap_or_default(),
+        live_restore: info.live_restore_enabled.unwrap_or_default(),
+    })
+}
+
 /// Whether the engine said that what was named is not there.
 pub(crate) fn absent(error: &Error) -> bool {
     status(error) == Some(404)

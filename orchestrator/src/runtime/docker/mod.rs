@@ -3,8 +3,9 @@
 //! The engine's own store is the record: what a container is stands in its labels. It does not know why a service runs.
 //! What does not carry this node's label is never touched.
 
+mod audit;
 mod container;
-pub(crate) mod engine;
+pub mod engine;
 pub mod firewall;
 pub mod images;
 mod job;
