@@ -4,6 +4,7 @@
 //! failure at any point leaves the data folder as it was.
 
 mod audit;
+mod copies;
 mod edges;
 mod engine;
 mod images;
@@ -193,6 +194,8 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         let watching = walls::watch(Arc::clone(&services), tasks.token());
         tasks.spawn("firewall", OnExit::Shutdown, watching);
     }
+    let copying = copies::follow(Arc::clone(&services), tasks.token());
+    tasks.spawn("copies", OnExit::Shutdown, copying);
     let (down, asked_down) = watch::channel(Stop::No);
     let (proved, proved_by) = (Arc::clone(&services), Arc::clone(&clock));
     let walls = Arc::clone(&services);

@@ -63,7 +63,7 @@ use crate::store::vault::VaultError;
 use crate::store::vault::VaultState;
 
 /// The largest file of a provider's that is copied. Units: bytes.
-const LONGEST_FILE: u64 = 64 * 1024;
+pub(super) const LONGEST_FILE: u64 = 64 * 1024;
 
 /// Services as they really are.
 pub(super) struct RealServices {

@@ -44,23 +44,37 @@ pub(crate) fn lay_files(
         }
     }
     for (name, bytes) in files {
-        let fresh = dir.join(format!(".{}.new", file_name(name)?));
-        absent_is_fine(std::fs::remove_file(&fresh))?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o400)
-            .open(&fresh)?;
-        file.write_all(bytes.expose())?;
-        if let Some(uid) = uid {
-            chown(&fresh, Some(uid), Some(uid))?;
-        }
-        std::fs::rename(&fresh, dir.join(name))?;
+        lay_file(dir, name, bytes, uid)?;
     }
     if let Some(uid) = uid {
         chown(dir, Some(uid), Some(uid))?;
     }
     std::fs::set_permissions(dir, Permissions::from_mode(0o500))
+}
+
+/// Replaces one file that was laid out in `dir`, in one step; whose it is and who may read it stays.
+pub(crate) fn replace_file(dir: &Path, name: &str, bytes: &SecretBytes) -> io::Result<()> {
+    let owner = std::fs::metadata(dir.join(name))?.uid();
+    let foreign = owner != rustix::process::geteuid().as_raw();
+    std::fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    let replaced = lay_file(dir, name, bytes, foreign.then_some(owner));
+    std::fs::set_permissions(dir, Permissions::from_mode(0o500))?;
+    replaced
+}
+
+fn lay_file(dir: &Path, name: &str, bytes: &SecretBytes, uid: Option<u32>) -> io::Result<()> {
+    let fresh = dir.join(format!(".{}.new", file_name(name)?));
+    absent_is_fine(std::fs::remove_file(&fresh))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o400)
+        .open(&fresh)?;
+    file.write_all(bytes.expose())?;
+    if let Some(uid) = uid {
+        chown(&fresh, Some(uid), Some(uid))?;
+    }
+    std::fs::rename(&fresh, dir.join(name))
 }
 
 /// Removes the rendered files in `dir`.
