@@ -46,7 +46,8 @@ pub struct ServiceStatus {
     pub title: String,
     /// What runs it: `process`, `docker`, `external` or `none`.
     pub runtime: String,
-    /// The reconciler's state: `absent`, `prepared`, `running`, `stopping`, `exited`, `backing_off`, `needs_you`, `held_back`, `external`.
+    /// The reconciler's state: `absent`, `prepared`, `running`, `stopping`, `exited`, `backing_off`, `needs_you`, `held_back`, `external`,
+    /// `unknown` (nobody can say now what runs).
     pub state: String,
     /// Since when the program runs. Units: milliseconds since the Unix epoch.
     pub started_at: Option<u64>,

@@ -145,15 +145,23 @@ impl RealNode {
             .map_err(|error| refuse_world(&error))
     }
 
-    pub(super) fn planned(&self, world: &World) -> Reply {
+    /// Plans for `world` against what was seen last. Errors: nobody can say now what runs.
+    pub(super) fn planned(&self, world: &World) -> Result<Reply, Refusal> {
         let view = self.parts.handle.view().borrow().clone();
+        if let Some(problem) = view.problem.as_ref().filter(|_| view.unseen()) {
+            return Err(Refusal {
+                code: problem.code.clone(),
+                message: format!("no plan can be made: {}", problem.text),
+                hint: "try again once it answers; nothing was changed".to_owned(),
+            });
+        }
         let due = plan(&world.resolved.desired, &view.observed);
         let changed = !due.nothing_due() || world.texts != self.parts.services.world().texts;
         let mut text = due.to_string();
         for moved in self.moved(world) {
             text.push_str(&format!("{}\n", moved.line()));
         }
-        Reply { text, changed }
+        Ok(Reply { text, changed })
     }
 
     fn moved(&self, world: &World) -> Vec<Moved> {
@@ -162,7 +170,7 @@ impl RealNode {
     }
 
     pub(super) fn accept(&self, world: World) -> Result<Reply, Refusal> {
-        let reply = self.planned(&world);
+        let reply = self.planned(&world)?;
         if let Some(moved) = self.moved(&world).iter().find(|moved| moved.protected) {
             return Err(refuse_moved(moved));
         }
@@ -250,7 +258,7 @@ impl RealNode {
         let written = texts.choices.clone();
         let world = self.build(texts).await?;
         if dry_run {
-            return Ok(self.planned(&world));
+            return self.planned(&world);
         }
         let write = |text: &str| {
             let path = self.parts.data.join(CHOICES_FILE);
@@ -481,7 +489,7 @@ impl Node for RealNode {
 impl RealNode {
     async fn carry_out(&self, command: Command) -> Result<Reply, Refusal> {
         match command {
-            Command::Plan => Ok(self.planned(&self.build(self.texts()?).await?)),
+            Command::Plan => self.planned(&self.build(self.texts()?).await?),
             Command::Apply => self.accept(self.build(self.texts()?).await?),
             Command::Set {
                 service,

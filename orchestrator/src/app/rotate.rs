@@ -60,7 +60,7 @@ impl RealNode {
             let world = self
                 .build_with(world.texts.clone(), newer.collect())
                 .await?;
-            return Ok(self.planned(&world));
+            return self.planned(&world);
         }
         let made = self.make(&chosen).await?;
         crate::fail::point("rotate.made");

@@ -244,6 +244,9 @@ fn running(view: &View, id: &ServiceId) -> bool {
 }
 
 fn state_code(view: &View, id: &ServiceId, wanted: &Wanted) -> String {
+    if view.unseen() && matches!(wanted, Wanted::Run { .. }) {
+        return "unknown".to_owned();
+    }
     let observed = view.observed.services.get(id);
     let word = match observed.map(|service| &service.state) {
         Some(State::Running { .. }) => "running",
@@ -321,7 +324,10 @@ fn without_answer(view: &View, id: &ServiceId, state: &str, wanted: &Wanted) -> 
             format!("{id} is the operator's own and was not asked yet"),
         ),
         _ => match (note, view.problem.as_ref()) {
-            (_, Some(problem)) => (Some(false), problem.code.clone(), problem.text.clone()),
+            (_, Some(problem)) => {
+                let ok = (!view.unseen()).then_some(false);
+                (ok, problem.code.clone(), problem.text.clone())
+            }
             (Some(note), None) => (
                 Some(false),
                 obstacle_code(view, id, &note.code),
@@ -334,7 +340,11 @@ fn without_answer(view: &View, id: &ServiceId, state: &str, wanted: &Wanted) -> 
             ),
         },
     };
-    let synced = Signal::new(None, "not_running", format!("{id} is not running"));
+    let synced = if view.unseen() {
+        Signal::new(None, code.clone(), text.clone())
+    } else {
+        Signal::new(None, "not_running", format!("{id} is not running"))
+    };
     Signals {
         alive: Signal::new(ok, code.clone(), text.clone()),
         ready: Signal::new(ok, code, text),

@@ -96,6 +96,7 @@ fn step(service: &ServiceStatus, sealed: bool) -> Step {
         // The node makes the wallet, once its vault can keep the seed.
         (None, "no_wallet") if sealed => Step::WaitsForVault,
         (_, "sealed") if sealed => Step::WaitsForVault,
+        (None, "engine_gone") => Step::NeedsYou,
         (_, "waits") => Step::Follows,
         _ => Step::Moves,
     }

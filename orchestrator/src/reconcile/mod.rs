@@ -106,11 +106,25 @@ pub struct View {
     pub heard: u64,
 }
 
+/// The code of a problem: the engine does not answer.
+const ENGINE_GONE: &str = "engine_gone";
+/// The code of a problem: the runtime cannot list what it has.
+const RUNTIME_UNREADABLE: &str = "runtime_unreadable";
+
 impl View {
     /// Whether nothing of this node is there any more.
     #[must_use]
     pub fn all_down(&self) -> bool {
         self.settled() && self.instances.is_empty() && self.unreadable().is_empty()
+    }
+
+    /// Whether nobody can say now what runs.
+    #[must_use]
+    pub fn unseen(&self) -> bool {
+        let codes = [ENGINE_GONE, RUNTIME_UNREADABLE];
+        self.problem
+            .as_ref()
+            .is_some_and(|problem| codes.contains(&problem.code.as_str()))
     }
 
     /// Whether nothing is left but services whose records cannot be read, and what waits for those to end.
@@ -593,8 +607,16 @@ fn external(desired: &Desired) -> BTreeSet<ServiceId> {
 }
 
 fn no_list(error: &RuntimeError) -> Obstacle {
+    if let RuntimeError::EngineGone { why } = error {
+        return Obstacle {
+            code: ENGINE_GONE.to_owned(),
+            text: format!(
+                "the container engine does not answer ({why}): start it (systemctl start docker); until then nothing is started or stopped, and nobody knows what runs"
+            ),
+        };
+    }
     Obstacle {
-        code: "runtime_unreadable".to_owned(),
+        code: RUNTIME_UNREADABLE.to_owned(),
         text: format!("cannot see what runs: {error}; nothing is started or stopped"),
     }
 }

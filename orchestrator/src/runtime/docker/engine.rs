@@ -119,6 +119,14 @@ pub(crate) fn silent(error: &Error) -> bool {
 pub(crate) fn said(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),
+        // Whatever the layers below call it: nobody listens there, or who listened went away.
+        Error::HyperLegacyError { .. } | Error::SocketNotFoundError(_) => {
+            "nobody listens at its socket".to_owned()
+        }
+        Error::HyperResponseError { .. } | Error::IOError { .. } => {
+            "it broke the connection off".to_owned()
+        }
+        Error::RequestTimeoutError => "no answer in time".to_owned(),
         other => other.to_string(),
     }
 }

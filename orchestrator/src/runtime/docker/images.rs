@@ -64,11 +64,11 @@ pub enum ImageError {
         reference: String,
     },
     /// What came has another digest than what was asked for.
-    #[error("what came for {reference} has the digest {found}; it was not used")]
+    #[error("what came for {reference} is not what its digest says ({found}); it was not used")]
     Mismatch {
         /// What was asked for.
         reference: String,
-        /// What came.
+        /// What came, in the engine's words.
         found: String,
     },
     /// A local image is not there.
@@ -247,7 +247,7 @@ impl DockerImages {
         {
             return Err(ImageError::Mismatch {
                 reference,
-                found: digests.join(", "),
+                found: format!("the engine has it as {}", digests.join(", ")),
             });
         }
         Ok(ImageId(found.id.unwrap_or_default()))
