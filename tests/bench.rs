@@ -19,6 +19,8 @@
     reason = "a measurement that cannot be made ends with the place that failed"
 )]
 
+#[path = "bench/containers.rs"]
+mod containers;
 #[path = "bench/daemon.rs"]
 mod daemon;
 mod node;
@@ -72,6 +74,9 @@ fn main() {
     }
     if wanted("idle") {
         daemon::idle(&mut table);
+    }
+    if wanted("containers") {
+        containers::all(&mut table);
     }
     if wanted("relay") {
         services::relay(&mut table);

@@ -35,6 +35,15 @@ impl Engine {
         }
     }
 
+    /// Returns how many services may be starting at once.
+    pub(super) fn parallel_starts(&self) -> usize {
+        match self {
+            Self::Process(_) => 4,
+            // The engine does most of a start by itself and one after the other; what waits there costs nothing.
+            Self::Docker(_) => 12,
+        }
+    }
+
     /// Returns the images of an engine that has some.
     pub(super) fn images(&self) -> Option<&DockerImages> {
         match self {

@@ -86,9 +86,6 @@ use crate::store::vault::VaultError;
 use crate::task::OnExit;
 use crate::task::Tasks;
 
-/// How many services may be starting at once.
-const PARALLEL_STARTS: usize = 4;
-
 pub use images::pack_image;
 
 pub use crate::runtime::docker::engine::EngineFacts;
@@ -179,7 +176,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         clock: Arc::clone(&clock),
         patience: Patience::default(),
         rhythm: Rhythm::default(),
-        parallel_starts: PARALLEL_STARTS,
+        parallel_starts: services.engine.parallel_starts(),
         boot_id: boot_id(),
     };
     // Whoever only stops starts nothing first, not even for a moment.
