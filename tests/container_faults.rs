@@ -313,6 +313,36 @@ fn what_others_made_with_our_names_is_left_alone_and_named() {
 }
 
 #[test]
+fn a_container_that_is_killed_is_started_again_and_others_are_untouched() {
+    if !have_engine() {
+        return;
+    }
+    let mut node = relay_and_mint("");
+    node.up();
+    for service in ["relay", "mint"] {
+        node.node.wait_ready(service);
+    }
+    let mint = node.inspected("mint")["State"]["StartedAt"].clone();
+    let relay = node.started()["relay"].clone();
+    docker(&["kill", "--signal", "KILL", &node.container("relay")]);
+    node.node.wait("the relay to be another one", |one| {
+        one.service("relay")["started_at"] != relay && one.service("relay")["ready"]["ok"] == true
+    });
+    let events = node.node.ok(&["events", "-n", "100"]);
+    assert!(events.contains("ended by signal 9"), "{events}");
+    assert_eq!(node.inspected("mint")["State"]["StartedAt"], mint);
+    // One that somebody removed is made anew, with the same data and address.
+    let address = node.address("relay", "node/nostr/relay");
+    docker(&["rm", "-f", &node.container("relay")]);
+    node.node.wait("the relay to be made anew", |one| {
+        one.service("relay")["ready"]["ok"] == true
+            && run("docker", &["inspect", &node.container("relay")]).0
+    });
+    assert_eq!(node.address("relay", "node/nostr/relay"), address);
+    assert_eq!(node.inspected("mint")["State"]["StartedAt"], mint);
+}
+
+#[test]
 fn a_daemon_that_ends_leaves_every_container_as_it_was() {
     if !have_engine() {
         return;

@@ -648,10 +648,35 @@ fn use_postgres(node: &Node) {
         ],
     );
     assert!(well && said.ends_with("21"), "{said}");
-    let (well, said) = run("psql", &["-XAtc", "SELECT 1", &url("wrong")]);
+    let sum = |password: &str| {
+        run(
+            "psql",
+            &["-XAtc", "SELECT sum(sat) FROM coin", &url(password)],
+        )
+    };
+    let (well, said) = sum("wrong");
     assert!(
         !well && said.contains("password authentication failed"),
         "{said}"
+    );
+    let before = node.started();
+    let told = node
+        .node
+        .ok(&["rotate", "node/sql/postgres", "--timeout", "120"]);
+    assert!(told.contains("refuses generation 1 (28P01)"), "{told}");
+    node.node.wait_ready("postgres");
+    let after = node.started();
+    let blipped = before.iter().filter(|(id, at)| after.get(*id) != Some(at));
+    let blipped: BTreeSet<&str> = blipped.map(|(id, _)| id.as_str()).collect();
+    assert_eq!(blipped, named(&told), "{told}");
+    let (well, said) = sum(&password);
+    assert!(
+        !well && said.contains("password authentication failed"),
+        "{said}"
+    );
+    assert_eq!(
+        sum(&node.secret("edge/node/sql/postgres")),
+        (true, "21".to_owned())
     );
 }
 
@@ -769,14 +794,31 @@ fn rotate(node: &Node) {
         .filter(|(id, at)| after.get(*id) != Some(at))
         .map(|(id, _)| id.as_str())
         .collect();
-    for service in &blipped {
-        assert!(
-            told.contains(service),
-            "{service} was restarted and not named: {told}"
-        );
-    }
+    assert_eq!(
+        blipped,
+        named(&told),
+        "no more and no less than the plan says\n{told}"
+    );
     assert!(
         !blipped.contains("lnd") && !blipped.contains("relay"),
         "{blipped:?}"
     );
+}
+
+/// The services that a plan restarts, now or once others have stopped.
+fn named(plan: &str) -> BTreeSet<&str> {
+    let now = plan
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("restart"))
+        .filter_map(|rest| rest.split_whitespace().next());
+    let later = plan
+        .lines()
+        .filter(|line| line.contains(": restarts after "))
+        .filter_map(|line| line.trim_start_matches(['-', ' ']).split(':').next());
+    // Whoever ends with its provider is named in the line of the provider.
+    let exits = plan.split([':', ';']).filter_map(|phrase| {
+        let (name, _) = phrase.split_once(" will exit and is started again")?;
+        name.split_whitespace().last()
+    });
+    now.chain(later).chain(exits).collect()
 }

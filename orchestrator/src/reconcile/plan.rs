@@ -374,19 +374,36 @@ impl<'a> View<'a> {
             .map(ToString::to_string)
             .collect();
         if !waits.is_empty() {
-            return Decision::Rest(
-                "waits_to_restart",
-                format!("restarts after {} stopped", waits.join(", ")),
-            );
+            let mut phrases = vec![format!("restarts after {} stopped", waits.join(", "))];
+            phrases.extend(self.effects(id));
+            return Decision::Rest("waits_to_restart", phrases.join("; "));
         }
         let mut because = changes;
-        for (consumer, on_loss) in self.unchanged_consumers(id) {
-            because.push(match on_loss {
-                OnLoss::RidesOut => format!("{consumer} rides it out"),
-                OnLoss::Exits => format!("{consumer} will exit and is started again"),
-            });
-        }
+        because.extend(self.effects(id));
         Decision::Due(Action::Restart { stop: stop_of(now) }, because)
+    }
+
+    /// Says who is without service while `id` restarts, and is not changed itself: whoever exits takes its own consumers
+    /// along.
+    fn effects(&self, id: &ServiceId) -> Vec<String> {
+        let mut said = Vec::new();
+        let mut seen = BTreeSet::from([id]);
+        let mut gone = vec![id];
+        while let Some(provider) = gone.pop() {
+            for (consumer, on_loss) in self.unchanged_consumers(provider) {
+                if !seen.insert(consumer) {
+                    continue;
+                }
+                match on_loss {
+                    OnLoss::RidesOut => said.push(format!("{consumer} rides it out")),
+                    OnLoss::Exits => {
+                        said.push(format!("{consumer} will exit and is started again"));
+                        gone.push(consumer);
+                    }
+                }
+            }
+        }
+        said
     }
 
     fn decide_start(

@@ -68,7 +68,7 @@ pub(super) const EVENTS: &[&str] = &[
     "blocked",
 ];
 /// Scripts that are no cell: several services in one situation.
-pub(super) const SCENES: usize = 18;
+pub(super) const SCENES: usize = 19;
 
 pub(super) fn spec(id: &str, version: &str, edges: Vec<EdgeSpec>, secret: bool) -> ServiceSpec {
     let mut secrets = BTreeMap::new();
