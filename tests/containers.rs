@@ -48,6 +48,7 @@ fn every_container_is_confined_and_nothing_is_left_behind() {
     );
     let edges = node.node.ok(&["edges"]);
     assert!(edges.contains("node          relay  nostr"), "{edges}");
+    audit(&node);
     assert!(
         node.node.status()["services"][0]["not_enforced"]
             .as_array()
@@ -63,6 +64,59 @@ fn every_container_is_confined_and_nothing_is_left_behind() {
     assert!(
         !rules.contains(&format!("FLASH-{}", node.id()[..6].to_uppercase())),
         "{rules}"
+    );
+}
+
+/// The node finds by itself what `docker inspect` shows, and what was changed behind its back.
+fn audit(node: &Node) {
+    let look = || {
+        let output = node.node.cli(&["doctor", "--audit"]);
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let well = look();
+    for service in ["relay", "mint"] {
+        assert!(
+            well.contains(&format!("ok    {service}: confined")),
+            "{well}"
+        );
+    }
+    assert!(
+        well.contains("everything that confines services is in force"),
+        "{well}"
+    );
+    assert!(well.contains("service/mint/seed: generation 1"), "{well}");
+    assert!(
+        !well.contains("bad   relay") && !well.contains("stranger"),
+        "{well}"
+    );
+    for value in node.kept().values().filter(|value| value.len() >= 12) {
+        assert!(!well.contains(value), "a secret is shown");
+    }
+    let on = node.inspected("relay")["NetworkSettings"]["Networks"].clone();
+    let (network, _) = on
+        .as_object()
+        .and_then(|on| on.iter().next())
+        .expect("a network");
+    let name = format!("stranger-{}", std::process::id());
+    let made = [
+        "run",
+        "-d",
+        "--rm",
+        "--name",
+        &name,
+        "--network",
+        network,
+        &tools(),
+    ];
+    let (stays, _) = run("docker", &[&made[..], &["/bin/sleep", "1000"]].concat());
+    assert!(stays);
+    let found = look();
+    run("docker", &["rm", "-f", &name]);
+    assert!(
+        found.contains(&format!(
+            "bad   {name}: it is not this node's, and stands on its network"
+        )),
+        "{found}"
     );
 }
 

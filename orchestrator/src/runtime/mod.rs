@@ -258,6 +258,14 @@ pub enum RuntimeError {
         /// Why.
         why: String,
     },
+    /// An engine answers that cannot confine services as they must be. Nothing was asked of it.
+    #[error("{engine} answers, and it cannot be used: {why}")]
+    EngineUnfit {
+        /// What calls itself the engine.
+        engine: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// Something that this node did not make has a name that this node needs. It was not touched.
     #[error(
         "{what} is called {name}, which {service} needs, and was not made by this node: remove or rename it"

@@ -32,7 +32,7 @@ impl Engine {
         }
     }
 
-    /// Returns the connection. Errors: [`RuntimeError::EngineGone`].
+    /// Returns the connection. Errors: as [`connect`].
     pub(crate) async fn docker(&self) -> Result<Docker, RuntimeError> {
         let mut connected = self.connected.lock().await;
         if let Some(docker) = connected.as_ref() {
@@ -44,20 +44,37 @@ impl Engine {
     }
 }
 
-/// Connects to the engine at `socket`. Errors: [`RuntimeError::EngineGone`].
+/// Connects to the engine at `socket`. Errors: [`RuntimeError::EngineGone`], [`RuntimeError::EngineUnfit`].
 pub(crate) async fn connect(socket: &std::path::Path) -> Result<Docker, RuntimeError> {
     let gone = |why: String| RuntimeError::EngineGone { why };
     let path = socket.to_string_lossy();
     let docker = Docker::connect_with_unix(&path, CALL_SECONDS, bollard::API_DEFAULT_VERSION)
         .map_err(|error| gone(error.to_string()))?;
     match tokio::time::timeout(GREETING, docker.negotiate_version()).await {
-        Ok(Ok(docker)) => Ok(docker),
+        Ok(Ok(docker)) => fit(docker).await,
         Ok(Err(error)) => Err(gone(error.to_string())),
         Err(_) => Err(gone(format!(
             "no answer at {} within {} s",
             socket.display(),
             GREETING.as_secs()
         ))),
+    }
+}
+
+/// Why Podman is refused although it speaks the API.
+const NO_WALLS: &str = "it forwards between networks past the firewall chain that holds services back; install Docker (Debian: docker.io)";
+
+/// Refuses an engine that would not confine. Errors: [`RuntimeError::EngineUnfit`].
+async fn fit(docker: Docker) -> Result<Docker, RuntimeError> {
+    let gone = |error: Error| RuntimeError::EngineGone { why: said(&error) };
+    let version = docker.version().await.map_err(gone)?;
+    let parts = version.components.unwrap_or_default();
+    match parts.into_iter().find(|part| part.name.contains("Podman")) {
+        None => Ok(docker),
+        Some(part) => Err(RuntimeError::EngineUnfit {
+            engine: format!("{} {}", part.name, part.version),
+            why: NO_WALLS,
+        }),
     }
 }
 
@@ -72,7 +89,7 @@ pub struct EngineFacts {
     pub live_restore: bool,
 }
 
-/// Asks the engine at `socket` what it is like. Errors: [`RuntimeError::EngineGone`].
+/// Asks the engine at `socket` what it is like. Errors: as [`connect`].
 pub async fn facts(socket: &std::path::Path) -> Result<EngineFacts, RuntimeError> {
     let docker = connect(socket).await?;
     let gone = |error: Error| RuntimeError::EngineGone { why: said(&error) };
@@ -136,3 +153,6 @@ pub(crate) fn labelled(labels: &[(&str, &str)]) -> HashMap<String, Vec<String>> 
     let labels = labels.iter().map(|(name, value)| format!("{name}={value}"));
     HashMap::from([("label".to_owned(), labels.collect())])
 }
+
+#[cfg(test)]
+mod tests;
