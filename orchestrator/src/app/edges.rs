@@ -3,11 +3,13 @@
 //! It reads what was accepted, and asks nothing that runs.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::app::world::World;
 use crate::id::EdgeId;
 use crate::id::ServiceId;
 use crate::manifest::schema::CredentialKind;
+use crate::manifest::schema::Listen;
 use crate::service::desired::Wanted;
 use crate::service::spec::Attachment;
 use crate::service::spec::NetworkKind;
@@ -52,12 +54,48 @@ pub(super) fn table(world: &World) -> String {
         text.push_str(row.trim_end());
         text.push('\n');
     }
+    for (id, others) in overheard(world) {
+        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(
+            "{id} binds every address of its own, because it can bind one only: {} can reach its port as well\n",
+            others.join(", ")
+        ));
+    }
     if world.subnets.is_none() {
         text.push_str(
             "services run as processes and share this machine's network: credentials separate them, networks do not\n",
         );
     }
     text
+}
+
+/// Lists services that bind all their addresses, each with the neighbours that reach its port although no edge says so:
+/// those whose own port it calls.
+fn overheard(world: &World) -> BTreeMap<&ServiceId, BTreeSet<&ServiceId>> {
+    let mut found: BTreeMap<&ServiceId, BTreeSet<&ServiceId>> = BTreeMap::new();
+    if world.subnets.is_none() {
+        return found;
+    }
+    for (id, service) in &world.resolved.desired.services {
+        let Wanted::Run { spec, .. } = &service.wanted else {
+            continue;
+        };
+        let manifest = world.catalog.get(&service.manifest);
+        if manifest.is_none_or(|manifest| manifest.program.listen != Listen::Single) {
+            continue;
+        }
+        let declared: BTreeSet<&ServiceId> =
+            spec.consumers.iter().map(|one| &one.id.consumer).collect();
+        let called = spec.edges.iter().map(|edge| &edge.id.provider);
+        for other in called.filter(|other| !declared.contains(other)) {
+            // The way out and external services have no network that they share with it.
+            let runs = world.resolved.desired.services.get(other);
+            if runs.is_some_and(|other| matches!(other.wanted, Wanted::Run { .. })) {
+                found.entry(id).or_default().insert(other);
+            }
+        }
+    }
+    found
 }
 
 fn lines(world: &World) -> Vec<Line> {
