@@ -161,6 +161,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         entropy,
         is_root: launch.surroundings.uid == 0,
         looks: Looks::default(),
+        pulling: Mutex::default(),
     });
     if let Err(obstacle) = services.take_external_passwords() {
         tracing::warn!(

@@ -32,8 +32,10 @@ impl Sources {
             Some(walls) => walls.not_enforced(),
             None => self.not_enforced.clone(),
         };
+        let pulling = self.services.pulling();
         let frame = Frame {
             world: &world,
+            pulling: &pulling,
             runtime: self.kind,
             not_enforced: &not_enforced,
             vault: self.services.vault.facts(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
@@ -77,6 +78,8 @@ pub(super) struct RealServices {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) is_root: bool,
     pub(super) looks: Looks,
+    /// How far the pulls are that go on, in words.
+    pub(super) pulling: Mutex<BTreeMap<ServiceId, String>>,
 }
 
 impl RealServices {

@@ -1,5 +1,6 @@
 //! Owns the way from the reconciler's view to the status that people and programs read.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::store::vault::VaultState;
 /// What a status is made of, beside the view.
 pub(super) struct Frame<'a> {
     pub(super) world: &'a World,
+    /// How far the pulls are that go on.
+    pub(super) pulling: &'a BTreeMap<ServiceId, String>,
     pub(super) runtime: RuntimeKind,
     pub(super) not_enforced: &'a [String],
     pub(super) vault: VaultFacts,
@@ -124,7 +127,10 @@ fn wanted_status(
         synced,
     } = match asked {
         Some((_, signals)) if running(view, id) || external => with_jobs(view, id, signals.clone()),
-        _ => without_answer(view, id, &state, &service.wanted),
+        _ => match frame.pulling.get(id) {
+            Some(text) => pulled(id, text),
+            None => without_answer(view, id, &state, &service.wanted),
+        },
     };
     ServiceStatus {
         id: id.to_string(),
@@ -304,6 +310,16 @@ fn with_jobs(view: &View, id: &ServiceId, mut signals: Signals) -> Signals {
         );
     }
     signals
+}
+
+/// What can be said of a service whose image is on its way.
+fn pulled(id: &ServiceId, text: &str) -> Signals {
+    let signal = || Signal::new(Some(false), "image_pulling", text.to_owned());
+    Signals {
+        alive: signal(),
+        ready: signal(),
+        synced: Signal::new(None, "not_running", format!("{id} is not running")),
+    }
 }
 
 /// What can be said of a service that nobody answered for.

@@ -2,12 +2,15 @@
 //!
 //! It decides nothing about when; a start that finds no image fails with a cause and is tried again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
 use crate::app::world::World;
 use crate::id::Name;
+use crate::id::ServiceId;
 use crate::image::ImageReference;
 use crate::image::pack;
 use crate::image::pack::Contents;
@@ -87,9 +90,14 @@ impl RealServices {
     ) -> Result<ImageId, Obstacle> {
         let tell = |text: String| self.tell(&spec.id, "image_pulling", &text);
         tell(format!("pulling {repository}@{digest}"));
+        let _shown = Shown::new(self, spec.id.clone());
         let mut told = 0;
         let pulled = images
             .pull(repository, digest, |percent| {
+                self.show(
+                    &spec.id,
+                    format!("its image is on its way: {percent} % of {repository}"),
+                );
                 if percent >= told + NEWS_EVERY {
                     told = percent - percent % NEWS_EVERY;
                     tell(format!("pulling {repository}: {told} %"));
@@ -103,6 +111,17 @@ impl RealServices {
             &format!("{repository}@{digest} is {id}"),
         );
         Ok(id)
+    }
+
+    /// Returns how far the pulls are that go on.
+    pub(super) fn pulling(&self) -> BTreeMap<ServiceId, String> {
+        let pulling = self.pulling.lock().unwrap_or_else(PoisonError::into_inner);
+        pulling.clone()
+    }
+
+    fn show(&self, service: &ServiceId, text: String) {
+        let mut pulling = self.pulling.lock().unwrap_or_else(PoisonError::into_inner);
+        pulling.insert(service.clone(), text);
     }
 
     async fn pack(&self, images: &DockerImages, program: PathBuf) -> Result<ImageId, Obstacle> {
@@ -202,7 +221,7 @@ impl RealServices {
         })
     }
 
-    fn tell(&self, service: &crate::id::ServiceId, code: &str, text: &str) {
+    fn tell(&self, service: &ServiceId, code: &str, text: &str) {
         let at = self.clock.wall();
         if let Err(error) = self
             .ground
@@ -212,6 +231,27 @@ impl RealServices {
             tracing::warn!(%error, "an event could not be written: {text}");
         }
         crate::fail::point("image.told");
+    }
+}
+
+/// Shows that a pull goes on, for as long as it lives.
+struct Shown<'a> {
+    services: &'a RealServices,
+    service: ServiceId,
+}
+
+impl<'a> Shown<'a> {
+    fn new(services: &'a RealServices, service: ServiceId) -> Self {
+        services.show(&service, "its image is on its way".to_owned());
+        Self { services, service }
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        let pulling = &self.services.pulling;
+        let mut pulling = pulling.lock().unwrap_or_else(PoisonError::into_inner);
+        pulling.remove(&self.service);
     }
 }
 

@@ -1,13 +1,17 @@
 use super::next;
+use super::pulled;
 use super::vault_status;
 use super::with_jobs;
+use super::without_answer;
 use crate::app::vault::VaultFacts;
 use crate::id::ServiceId;
 use crate::manifest::schema::StopSignal;
 use crate::reconcile::View;
 use crate::reconcile::observed::ObservedService;
+use crate::reconcile::observed::Obstacle;
 use crate::reconcile::plan::Action;
 use crate::reconcile::plan::Step;
+use crate::service::desired::Wanted;
 use crate::service::health::Signals;
 use crate::service::spec::StopSpec;
 use crate::status::Signal;
@@ -57,6 +61,45 @@ fn a_service_that_fails_points_at_its_log() {
         assert!(advice.contains("`flash-node logs relay`"), "{advice}");
     }
     assert_eq!(next(&view, &id, "running"), None);
+}
+
+#[test]
+fn what_cannot_be_seen_is_neither_there_nor_gone() {
+    let id = ServiceId::new("mint").unwrap();
+    let view = View {
+        problem: Some(Obstacle {
+            code: "engine_gone".to_owned(),
+            text: "the container engine does not answer".to_owned(),
+        }),
+        ..View::default()
+    };
+    let held = Wanted::External;
+    let signals = without_answer(&view, &id, "unknown", &held);
+    for signal in [&signals.alive, &signals.ready, &signals.synced] {
+        assert_eq!((signal.ok, signal.code.as_str()), (None, "engine_gone"));
+    }
+    // Any other problem leaves no doubt: it does not run.
+    let view = View {
+        problem: Some(Obstacle {
+            code: "state_unwritable".to_owned(),
+            text: "cannot write".to_owned(),
+        }),
+        ..View::default()
+    };
+    let signals = without_answer(&view, &id, "absent", &held);
+    assert_eq!(signals.alive.ok, Some(false));
+}
+
+#[test]
+fn a_service_whose_image_is_on_its_way_says_how_far_it_is() {
+    let id = ServiceId::new("bitcoind").unwrap();
+    let signals = pulled(
+        &id,
+        "its image is on its way: 40 % of docker.io/bitcoin/bitcoin",
+    );
+    assert_eq!(signals.ready.code, "image_pulling");
+    assert!(signals.ready.text.contains("40 %"));
+    assert_eq!(signals.synced.code, "not_running");
 }
 
 #[test]
