@@ -15,6 +15,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use serde_json::Value;
+use serde_json::json;
 
 use crate::inspect::free_port;
 use crate::leak;
@@ -351,4 +352,67 @@ pub fn ask(url: &str, headers: &[&str], body: Option<&Value>) -> (u16, Value) {
         status.parse().unwrap_or_default(),
         serde_json::from_str(body).unwrap_or(Value::Null),
     )
+}
+
+/// What `docker inspect` says of every container of a node.
+pub fn check_confined(node: &Node, service: &str) {
+    let found = node.inspected(service);
+    let (host, config) = (&found["HostConfig"], &found["Config"]);
+    assert_eq!(host["CapDrop"], json!(["ALL"]), "{service}");
+    assert_eq!(host["CapAdd"], Value::Null, "{service}");
+    assert_eq!(
+        host["SecurityOpt"],
+        json!(["no-new-privileges:true"]),
+        "{service}"
+    );
+    assert_eq!(host["ReadonlyRootfs"], json!(true), "{service}");
+    assert_eq!(host["Privileged"], json!(false), "{service}");
+    assert!(
+        host["PidsLimit"].as_i64().is_some_and(|limit| limit > 0),
+        "{service}"
+    );
+    assert!(
+        host["Memory"].as_i64().is_some_and(|limit| limit > 0),
+        "{service}"
+    );
+    assert_eq!(host["RestartPolicy"]["Name"], "no", "{service}");
+    for namespace in ["PidMode", "UTSMode", "UsernsMode"] {
+        assert_eq!(host[namespace], "", "{service} {namespace}");
+    }
+    let user = config["User"].as_str().expect("a user");
+    let (uid, gid) = user.split_once(':').expect("a group");
+    assert!(
+        uid.parse::<u32>().is_ok_and(|uid| uid >= 200_000) && uid == gid,
+        "{service}: {user}"
+    );
+    let data = node.node.data().display().to_string();
+    for mount in found["Mounts"].as_array().expect("mounts") {
+        let source = mount["Source"].as_str().unwrap_or_default();
+        assert!(!source.ends_with(".sock"), "{service}: {source}");
+        let ours = source.starts_with(&data) || source.contains("flash-node");
+        assert!(ours, "{service} sees {source}");
+        assert!(
+            !mount["RW"].as_bool().unwrap_or(true) || source.starts_with(&data),
+            "{service} writes {source}"
+        );
+    }
+    let prefix = format!("flash-{}-", &node.id()[..6]);
+    for (name, network) in found["NetworkSettings"]["Networks"]
+        .as_object()
+        .expect("networks")
+    {
+        assert!(
+            name.starts_with(&prefix) && name.contains(service),
+            "{service} is on {name}"
+        );
+        assert_eq!(network["GlobalIPv6Address"], "", "{service}");
+    }
+    // No secret in what everybody may look at who may look at containers.
+    let shown = found.to_string();
+    for (key, value) in node.kept() {
+        assert!(
+            value.len() < 12 || !shown.contains(&value),
+            "{service} shows {key}"
+        );
+    }
 }
