@@ -93,14 +93,22 @@ fn the_stack_runs_in_containers() {
         );
     }
     node.node.wait_ready("miner");
-    for (service, _) in &wanted {
+    for service in wanted
+        .iter()
+        .map(|(service, _)| *service)
+        .chain(["peer", "miner"])
+    {
         check_confined(&node, service);
     }
     let mut consumers = vec!["lnd", "miner", "peer"];
     if has("electrs") {
         consumers.push("electrs");
     }
-    core_users(&node, &consumers);
+    let places: Vec<&str> = ["relay", "mint", "postgres"]
+        .into_iter()
+        .filter(|place| has(place))
+        .collect();
+    core_users(&node, &consumers, &places);
     let all: Vec<&str> = wanted
         .iter()
         .map(|(service, _)| *service)
@@ -239,7 +247,7 @@ fn status_of(head: &str) -> u16 {
 }
 
 /// Each user may do what is on its list and nothing else; what was stolen in one place opens nothing where no edge leads.
-fn core_users(node: &Node, consumers: &[&str]) {
+fn core_users(node: &Node, consumers: &[&str], places: &[&str]) {
     let kept = node.kept();
     let password = |consumer: &str| {
         let key = format!("edge/{consumer}/rpc/bitcoind");
@@ -305,24 +313,50 @@ fn core_users(node: &Node, consumers: &[&str]) {
         };
         assert_eq!(caller.call(node, "getblockcount", &json!([])).0, 401);
     }
-    // Who may mine may do it from no place that has no edge to bitcoind: nobody listens there.
-    let login = as_miner.login();
-    let addresses = node.inspected("bitcoind");
-    let networks = addresses["NetworkSettings"]["Networks"]
-        .as_object()
-        .expect("networks");
+    // The node's own user asks from this machine.
+    let own = password("node");
+    let at = node.address("bitcoind", "node/rpc/bitcoind");
+    let line = conf
+        .lines()
+        .find_map(|line| line.strip_prefix("rpcwhitelist=node:"));
+    let list: BTreeSet<&str> = line.expect("a list").split(',').map(str::trim).collect();
+    for method in &methods {
+        let body = json!({ "method": method, "params": [] });
+        let (status, _) = ask(&format!("http://node:{own}@{at}:18443/"), &[], Some(&body));
+        let allowed = list.contains(method.as_str());
+        assert_eq!(status != 403, allowed, "node {method}: {status}");
+    }
+    // No credential opens anything in a place that has no edge to bitcoind: nobody listens there.
+    let addresses: Vec<String> = networks_of(node, "bitcoind")
+        .into_values()
+        .map(|(address, _)| address)
+        .collect();
     let mut tried = 0;
-    for place in ["relay", "mint"] {
-        for network in networks.values() {
-            let address = network["IPAddress"].as_str().expect("an address");
-            let script = format!("{ASK}ask {address} {login} getblockcount [] & sleep 2; kill $!");
+    for place in places {
+        for user in consumers {
+            let login = Caller {
+                place,
+                user,
+                password: &password(user),
+            }
+            .login();
+            let asks: String = addresses
+                .iter()
+                .map(|address| format!("ask {address} {login} getblockcount [] & "))
+                .collect();
+            let script = format!("{ASK}{asks} sleep 2; kill $(jobs -p) 2>/dev/null; echo tried");
             let (_, said) = node.in_place_of(place, &script);
-            assert!(!said.contains("HTTP/1.1"), "{place} {address}: {said}");
-            tried += 1;
+            assert!(
+                said.contains("tried") && !said.contains("HTTP/1.1"),
+                "{place} as {user}: {said}"
+            );
+            tried += addresses.len();
         }
     }
     println!(
-        "a stolen credential was tried at {tried} addresses from places without an edge: nobody answered"
+        "the credentials of {} users were tried {tried} times from {} places without an edge: nobody answered",
+        consumers.len(),
+        places.len()
     );
 }
 
