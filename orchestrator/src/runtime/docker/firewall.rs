@@ -36,6 +36,11 @@ pub enum FirewallError {
         #[source]
         source: io::Error,
     },
+    /// The engine's own chain is missing, before which ours must stand. The rest is in force.
+    #[error(
+        "the engine's chain DOCKER-USER is not there: it runs with iptables switched off, or has not started yet"
+    )]
+    NoEngineChain,
     /// It refused.
     #[error("{program} refused: {said}")]
     Refused {
@@ -163,12 +168,12 @@ pub fn apply(rules: &RuleSet) -> Result<(), FirewallError> {
     }
     feed("iptables-restore", &rules.text)?;
     jump("iptables", "INPUT", &rules.bridges, &rules.input)?;
-    // Where no engine runs yet its chain is missing, and nothing is forwarded for it either.
-    if listed("iptables", "DOCKER-USER")?.is_some() {
-        jump("iptables", "DOCKER-USER", &rules.bridges, &rules.forward)?;
-    }
     feed("ip6tables-restore", &rules.text6)?;
-    jump("ip6tables", "INPUT", &rules.bridges, &rules.input)
+    jump("ip6tables", "INPUT", &rules.bridges, &rules.input)?;
+    if listed("iptables", "DOCKER-USER")?.is_none() {
+        return Err(FirewallError::NoEngineChain);
+    }
+    jump("iptables", "DOCKER-USER", &rules.bridges, &rules.forward)
 }
 
 /// Whether `rules` are in force as they are. Errors: the firewall cannot be asked.

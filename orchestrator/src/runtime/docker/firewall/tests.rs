@@ -92,3 +92,89 @@ fn another_rule_is_another_hash() {
     assert_eq!(one, same);
     assert_ne!(one.hash, other.hash);
 }
+
+/// Runs `act` in a network namespace of its own, with the kernel's real tables; nothing where this machine has none to
+/// give.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes its own namespace, and the summary collects why it did not"
+)]
+fn in_a_namespace(act: impl FnOnce() + Send + 'static) {
+    let name = format!("flash-walls-{}", std::process::id());
+    let ip = |args: &[&str]| {
+        let done = Command::new("ip").args(args).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    if !rustix::process::geteuid().is_root() || !ip(&["netns", "add", &name]) {
+        println!("SKIPPED: the firewall needs root and network namespaces");
+        return;
+    }
+    let place = std::fs::File::open(format!("/run/netns/{name}")).unwrap();
+    let acted = std::thread::spawn(move || {
+        let network = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&place), network)
+            .unwrap();
+        act();
+    });
+    let acted = acted.join();
+    ip(&["netns", "del", &name]);
+    if let Err(panic) = acted {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn the_rules_are_in_force_or_it_is_said_that_they_are_not() {
+    in_a_namespace(|| {
+        let rules = write(
+            &names(),
+            &bridges(&[(
+                "lnd/rpc/bitcoind",
+                NetworkKind::Edge,
+                "10.213.0.0",
+                &["192.168.1.20:8332"],
+            )]),
+        );
+        // Without the engine's chain what is forwarded is not held back, and nobody may think that it is.
+        let refused = apply(&rules);
+        assert!(
+            matches!(refused, Err(FirewallError::NoEngineChain)),
+            "{refused:?}"
+        );
+        assert!(!in_force(&rules).unwrap());
+        run("iptables", &["-N", "DOCKER-USER"]).unwrap();
+        run("iptables", &["-A", "INPUT", "-i", "lo", "-j", "ACCEPT"]).unwrap();
+        apply(&rules).unwrap();
+        assert!(in_force(&rules).unwrap());
+        // Twice is once.
+        apply(&rules).unwrap();
+        let jumps = |from: &str| {
+            let listed = run("iptables", &["-S", from]).unwrap();
+            listed.matches("-j FLASH").count()
+        };
+        assert_eq!((jumps("INPUT"), jumps("DOCKER-USER")), (1, 1));
+        // Somebody takes them away: that is seen, and made good.
+        run("iptables", &["-F", "DOCKER-USER"]).unwrap();
+        assert!(!in_force(&rules).unwrap());
+        apply(&rules).unwrap();
+        assert!(in_force(&rules).unwrap());
+        run("iptables", &["-F", &rules.forward]).unwrap();
+        run("iptables", &["-F", &rules.input]).unwrap();
+        assert!(!in_force(&rules).unwrap());
+        apply(&rules).unwrap();
+        let listed = run("iptables", &["-S", &rules.input]).unwrap();
+        assert!(
+            listed.contains("-d 192.168.1.20/32") && listed.trim_end().ends_with("-j DROP"),
+            "{listed}"
+        );
+        // What is of others stays.
+        remove(&rules).unwrap();
+        let left = run("iptables", &["-S"]).unwrap();
+        assert!(!left.contains("FLASH"), "{left}");
+        assert!(
+            left.contains("-A INPUT -i lo -j ACCEPT") && left.contains("-N DOCKER-USER"),
+            "{left}"
+        );
+        remove(&rules).unwrap();
+    });
+}
