@@ -381,7 +381,7 @@ fn intrude_everywhere(node: &Node, all: &[&str]) {
     if all.contains(&"electrs") {
         assert!(told.contains(&lets_in("electrs", "bitcoind")), "{told}");
     }
-    let (mut tried, mut reached) = (0, 0);
+    let (mut tried, mut reached, mut names) = (0, 0, 0);
     for place in all {
         let mut targets: BTreeSet<Target> = BTreeSet::new();
         let mut declared: BTreeSet<Target> = BTreeSet::new();
@@ -424,9 +424,36 @@ fn intrude_everywhere(node: &Node, all: &[&str]) {
         assert_eq!(found, declared, "in the place of {place}");
         tried += targets.len();
         reached += found.len();
+        let open = networks[place]
+            .keys()
+            .any(|name| parties(name)[2] == "internet");
+        let mut strangers: BTreeSet<String> = BTreeSet::new();
+        for other in all.iter().filter(|other| *other != place) {
+            // The engine itself answers for whom it shares a network with.
+            let shares = networks[other]
+                .keys()
+                .any(|name| networks[place].contains_key(name));
+            if !shares {
+                strangers.extend([(*other).to_owned(), node.container(other)]);
+            }
+        }
+        // Whoever has a way out may ask for names outside.
+        strangers.extend((!open).then(|| "example.com".to_owned()));
+        let asks: String = strangers
+            .iter()
+            .map(|name| {
+                format!("(timeout 8 nslookup {name} > /dev/null 2>&1 && echo named {name}) &\n")
+            })
+            .collect();
+        let (_, said) = node.in_place_of(
+            place,
+            &format!("timeout 1 true || echo no timeout; {asks}wait; echo tried"),
+        );
+        assert_eq!(said, "tried", "names in the place of {place}");
+        names += strangers.len();
     }
     println!(
-        "intruders in {} places tried {tried} addresses and ports: {reached} were reached, which edges declare, no more and no less",
+        "intruders in {} places tried {tried} addresses and ports: {reached} were reached, which edges declare, no more and no less; {names} names led nowhere",
         all.len()
     );
 }

@@ -26,7 +26,7 @@ use crate::timeline::Timeline;
 
 pub const PASSPHRASE: &str = "a passphrase of the tests alone";
 /// Whoever stands in a service's place: a shell with small programs.
-pub const TOOLS: [&str; 6] = ["sh", "nc", "nslookup", "sleep", "cat", "true"];
+pub const TOOLS: [&str; 7] = ["sh", "nc", "nslookup", "sleep", "cat", "true", "timeout"];
 
 /// One node at a time: the programs take what a small machine has.
 pub fn alone() -> MutexGuard<'static, ()> {
