@@ -241,6 +241,9 @@ pub const ENGINE_SOCKET: &str = "/var/run/docker.sock";
 /// The file of a data folder that keeps where its run folder lies: chosen once, as rendered paths name it.
 pub const RUN_NOTE: &str = "run.path";
 
+/// The file of a data folder by which a daemon says, at its end, that it stopped every service. Shape: its process id.
+pub const STOPPED_NOTE: &str = "stopped";
+
 /// Returns the run folder that a node chose before, if it did.
 #[must_use]
 pub fn kept_run_folder(data: &Path) -> Option<PathBuf> {

@@ -25,6 +25,8 @@ use super::client::typed;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::launch::Stop;
+use super::launch::forget_word;
+use super::launch::leave_word;
 use super::log;
 use super::progress::Progress;
 use super::progress::Settled;
@@ -271,11 +273,15 @@ async fn serve(context: &mut Context, up: &args::Up, data: &Path) -> Result<Exit
     let stop = watch::Sender::new(Stop::No);
     let wanted = up::up_launch(context, up, data.to_owned());
     let (launch, _node) = wanted.launch(context, stop.subscribe());
+    forget_word(data);
     let mut running = (context.parts.launch)(launch);
     loop {
         // The node is polled on, never dropped; waiting for a signal loses nothing.
         tokio::select! {
-            ended = &mut running => return ended.map(|_| Exit::Ok),
+            ended = &mut running => {
+                leave_word(data, &ended);
+                return ended.map(|_| Exit::Ok);
+            }
             () = signals.next() => {
                 stop.send_replace(Stop::DaemonOnly);
             }

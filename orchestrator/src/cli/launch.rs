@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::exit::Failure;
+use crate::config::STOPPED_NOTE;
 use crate::manifest::profile::ProfileName;
 use crate::node::Node;
 use crate::runtime::RuntimeKind;
@@ -70,4 +72,26 @@ pub enum Ended {
 pub struct Parts {
     /// Builds and runs the node until it ends.
     pub launch: fn(Launch) -> BoxFuture<'static, Result<Ended, Failure>>,
+}
+
+/// Forgets what an earlier daemon of the data folder said at its end.
+pub(super) fn forget_word(data: &Path) {
+    let _ = std::fs::remove_file(data.join(STOPPED_NOTE));
+}
+
+/// Leaves word, in the data folder, that every service was stopped: whoever waits for the end of a daemon cannot tell
+/// otherwise whether they go on without it.
+pub(super) fn leave_word(data: &Path, ended: &Result<Ended, Failure>) {
+    if !matches!(ended, Ok(Ended::ServicesStopped)) {
+        return;
+    }
+    let note = data.join(STOPPED_NOTE);
+    if let Err(error) = std::fs::write(note, std::process::id().to_string()) {
+        tracing::warn!(%error, "the note of the stop could not be written");
+    }
+}
+
+/// Whether the daemon with process id `pid`, which has ended, left word that it had stopped every service.
+pub(super) fn stopped_by(data: &Path, pid: u32) -> bool {
+    std::fs::read_to_string(data.join(STOPPED_NOTE)).is_ok_and(|text| text == pid.to_string())
 }

@@ -21,6 +21,9 @@ use super::exit::Failure;
 use super::launch::Ended;
 use super::launch::Launch;
 use super::launch::Stop;
+use super::launch::forget_word;
+use super::launch::leave_word;
+use super::launch::stopped_by;
 use super::log;
 use super::progress::Progress;
 use super::progress::Settled;
@@ -126,6 +129,7 @@ async fn run(
     let data = wanted.data.clone();
     let mut signals = Signals::new()?;
     let (launch, mut node) = wanted.launch(context, stop.subscribe());
+    forget_word(&data);
     let mut running = (context.parts.launch)(launch);
     let mut status: Option<watch::Receiver<NodeStatus>> = None;
     let mut waiting = true;
@@ -151,6 +155,7 @@ async fn run(
         }
     };
     progress.clear();
+    leave_word(&data, &ended);
     match ended? {
         Ended::ServicesStopped => context.screen.note("every service is stopped"),
         Ended::ServicesGoOn => context.screen.note(
@@ -301,6 +306,12 @@ pub(super) async fn down(context: &mut Context) -> Result<Exit, Failure> {
             format!("the daemon closed its socket, but process {pid} goes on"),
             format!("look into {}", data.join("logs/flash-node.log").display()),
         ));
+    }
+    if !stopped_by(&data, pid) && unreadable.is_empty() {
+        context
+            .screen
+            .note("the daemon ended before every service was stopped");
+        return down_without_daemon(context, data).await;
     }
     if !unreadable.is_empty() {
         let (names, first) = (unreadable.join(", "), unreadable[0].clone());
