@@ -333,6 +333,13 @@ fn plan_addresses(ground: &Ground, inputs: &Inputs<'_>) -> Result<SubnetTable, W
         kept.as_ref().map(|table| table.pool),
         &routes,
     )?;
+    if let Some(route) = subnets::overlapping(pool, &routes) {
+        tracing::warn!(
+            "the address pool {pool} of this node overlaps {}, which this machine reaches over {} by now: one of the two does not reach everything; another pool is named in node.toml, [network]",
+            route.to,
+            route.interface
+        );
+    }
     Ok(subnets::assign(&edges, kept.as_ref(), pool)?)
 }
 

@@ -252,17 +252,32 @@ pub enum SubnetError {
     NoPool,
 }
 
+/// A route this wide is no neighbour: VPNs halve the default route to go before it. Source: OpenVPN, `redirect-gateway
+/// def1`.
+const WIDEST: u8 = 1;
+
+/// Finds the route that `pool` takes something away from.
+#[must_use]
+pub fn overlapping(pool: Cidr, routes: &[Route]) -> Option<&Route> {
+    let mut neighbours = routes.iter().filter(|route| route.to.prefix > WIDEST);
+    neighbours.find(|route| route.to.overlaps(pool))
+}
+
 /// Chooses the pool: the operator's, else the one kept, else the first that overlaps no route.
 ///
-/// Errors: [`SubnetError::Overlaps`] where one that was named or kept overlaps a route, else [`SubnetError::NoPool`].
+/// One that was kept is taken whatever the routes are now: services run in it, and a route that came later must not keep
+/// the node from looking after them. [`overlapping`] tells whether there is one.
+///
+/// Errors: [`SubnetError::Overlaps`] where a new one that was named overlaps a route, else [`SubnetError::NoPool`].
 pub fn choose_pool(
     named: Option<Cidr>,
     kept: Option<Cidr>,
     routes: &[Route],
 ) -> Result<Cidr, SubnetError> {
-    let taken = |pool: Cidr| routes.iter().find(|route| route.to.overlaps(pool));
+    let taken = |pool: Cidr| overlapping(pool, routes);
     if let Some(pool) = named.or(kept) {
-        return match taken(pool) {
+        let taken = taken(pool).filter(|_| kept != Some(pool));
+        return match taken {
             None => Ok(pool),
             Some(route) => Err(SubnetError::Overlaps {
                 pool,

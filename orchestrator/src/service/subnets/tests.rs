@@ -70,9 +70,17 @@ fn the_first_pool_that_no_route_overlaps_is_chosen() {
 }
 
 #[test]
-fn a_kept_pool_that_a_route_overlaps_is_refused_by_name() {
+fn a_new_pool_that_a_route_overlaps_is_refused_and_a_kept_one_goes_on() {
     let lan = [route("10.213.0.0/24", "wlan0")];
-    let refused = choose_pool(None, Some(cidr("10.213.0.0/20")), &lan).unwrap_err();
+    let kept = cidr("10.213.0.0/20");
+    let refused = choose_pool(Some(kept), None, &lan).unwrap_err();
+    // Services run in it: whatever came later, they are looked after.
+    assert_eq!(choose_pool(None, Some(kept), &lan), Ok(kept));
+    assert_eq!(choose_pool(Some(kept), Some(kept), &lan), Ok(kept));
+    assert_eq!(overlapping(kept, &lan), Some(&lan[0]));
+    // A VPN that halves the default route takes nobody's neighbours.
+    let vpn = [route("0.0.0.0/1", "tun0"), route("128.0.0.0/1", "tun0")];
+    assert_eq!(choose_pool(Some(kept), None, &vpn), Ok(kept));
     assert_eq!(
         refused.to_string(),
         "the address pool 10.213.0.0/20 overlaps 10.213.0.0/24, which this machine reaches over wlan0: name another one in node.toml, [network] pool = \"10.214.0.0/20\""
