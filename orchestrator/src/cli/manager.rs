@@ -97,6 +97,8 @@ async fn install(context: &mut Context) -> Result<Exit, Failure> {
     let (daemon, halt) = (&units.daemon.0, &units.halt.0);
     systemctl(what.root, &["daemon-reload"])?;
     systemctl(what.root, &["enable", daemon, halt])?;
+    // It does nothing until it is stopped, and it is what stops services at a halt: it comes before all that may fail.
+    systemctl(what.root, &["start", halt])?;
     let ctl = if what.root {
         "systemctl"
     } else {
@@ -196,9 +198,13 @@ fn remove(context: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Whether the machine's units of the node `node` are written.
-pub(super) fn is_installed(node: &str) -> bool {
-    Path::new(SYSTEM_UNITS).join(names(node).1).exists()
+/// Whether the unit that stops the services of the node `node` before the machine halts is there and active: one that
+/// was only written, or was stopped since, does nothing.
+pub(super) fn stops_at_halt(node: &str) -> bool {
+    let halt = names(node).1;
+    Path::new(SYSTEM_UNITS).join(&halt).exists()
+        && Path::new(BOOTED).exists()
+        && systemctl(true, &["is-active", "--quiet", &halt]).is_ok()
 }
 
 fn needs_systemd() -> Result<(), Failure> {
@@ -405,9 +411,9 @@ fn hardening(what: &Install) -> Result<Vec<String>, Failure> {
         lines.push("ProtectHome=yes".to_owned());
     }
     // Folders and files for the users of services; a signal to them. With containers, the firewall; with processes,
-    // becoming those users.
+    // becoming those users. A low port is tried by binding it before the engine publishes it.
     let own = if what.docker {
-        "CAP_NET_ADMIN CAP_NET_RAW"
+        "CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE"
     } else {
         "CAP_SETUID CAP_SETGID CAP_SYS_PTRACE"
     };

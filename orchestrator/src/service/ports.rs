@@ -303,9 +303,10 @@ impl Assignment<'_> {
 /// have a low port, which a list of sockets does not. With SO_REUSEADDR such a bind fails where somebody listens, and
 /// keeps nobody from binding and listening meanwhile who sets it too, as servers do; one that does not set it can only
 /// meet the microseconds between the bind and the close. A probe that listened would turn both away.
+/// Who may not bind it cannot say that it is taken.
 #[must_use]
 pub fn bindable(address: SocketAddr) -> bool {
-    probe(address).is_ok()
+    !matches!(probe(address), Err(rustix::io::Errno::ADDRINUSE))
 }
 
 /// Binds `address` without listening, as [`bindable`] does.

@@ -94,7 +94,7 @@ pub(super) async fn engine(node: &str) -> Vec<Finding> {
             )];
         }
     };
-    judge(&facts, manager::is_installed(node))
+    judge(&facts, manager::stops_at_halt(node))
 }
 
 fn judge(facts: &EngineFacts, installed: bool) -> Vec<Finding> {
