@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bollard::models::ContainerInspectResponse;
 use bollard::models::ContainerStateStatusEnum;
+use bollard::models::PortMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -81,15 +82,52 @@ fn read(service: &ServiceId, found: &ContainerInspectResponse) -> Option<Instanc
     };
     let addresses: BTreeMap<Name, SocketAddr> =
         serde_json::from_str(labelled(found, label::ADDRESSES)?).ok()?;
+    let runs = matches!(stands, InstanceState::Running { .. });
+    let spec_hash = if runs && bound(found) != asked_to_bind(found) {
+        // The engine left a port out, and whoever started it had no time to see that: it is not what was specified.
+        SpecHash("ports differ".to_owned())
+    } else {
+        hash(found)?
+    };
     Some(Instance {
         service: service.clone(),
-        spec_hash: hash(found)?,
+        spec_hash,
         started_at: started_at.filter(|_| stands != InstanceState::Prepared),
         state: stands,
         addresses,
         // The engine itself is the supervisor.
         supervised: true,
     })
+}
+
+/// Lists the ports of the machine that the engine bound, sorted. Shape: `127.0.0.1:4421→4421/tcp`.
+pub(super) fn bound(found: &ContainerInspectResponse) -> Vec<String> {
+    let settings = found.network_settings.as_ref();
+    bindings(settings.and_then(|settings| settings.ports.as_ref()))
+}
+
+/// Lists those that it was asked to bind, in the same shape.
+fn asked_to_bind(found: &ContainerInspectResponse) -> Vec<String> {
+    let host = found.host_config.as_ref();
+    bindings(host.and_then(|host| host.port_bindings.as_ref()))
+}
+
+fn bindings(ports: Option<&PortMap>) -> Vec<String> {
+    let mut all: Vec<String> = ports
+        .into_iter()
+        .flatten()
+        .flat_map(|(port, bindings)| {
+            bindings.iter().flatten().map(move |one| {
+                format!(
+                    "{}:{}→{port}",
+                    one.host_ip.as_deref().unwrap_or_default(),
+                    one.host_port.as_deref().unwrap_or_default()
+                )
+            })
+        })
+        .collect();
+    all.sort();
+    all
 }
 
 /// Reads how a program ended. Its init process, like a shell, tells a signal as 128 and its number.

@@ -197,28 +197,11 @@ impl Inner {
         if observe::standing(&found) != Some(Standing::Running) {
             return Ok(());
         }
-        let bound = found
-            .network_settings
-            .and_then(|settings| settings.ports)
-            .unwrap_or_default();
-        let mut bound: Vec<String> = bound
-            .into_iter()
-            .flat_map(|(port, bindings)| {
-                bindings.into_iter().flatten().map(move |one| {
-                    let (host, number) = (one.host_ip, one.host_port);
-                    format!(
-                        "{}:{}→{port}",
-                        host.unwrap_or_default(),
-                        number.unwrap_or_default()
-                    )
-                })
-            })
-            .collect();
+        let bound = observe::bound(&found);
         let wanted = unit.network.publish.iter();
         let mut wanted: Vec<String> = wanted
             .map(|one| format!("{}→{}/tcp", one.on, one.number))
             .collect();
-        bound.sort();
         wanted.sort();
         if bound == wanted {
             return Ok(());

@@ -40,3 +40,53 @@ fn what_cannot_be_understood_is_an_error_and_no_absence() {
     ));
     assert_eq!(millis("0001-01-01T00:00:00Z"), None);
 }
+
+#[test]
+fn a_port_that_the_engine_left_out_is_another_specification() {
+    use std::collections::HashMap;
+
+    use bollard::models::ContainerConfig;
+    use bollard::models::HostConfig;
+    use bollard::models::NetworkSettings;
+    use bollard::models::PortBinding;
+
+    let ports = |number: &str| {
+        let binding = PortBinding {
+            host_ip: Some("127.0.0.1".to_owned()),
+            host_port: Some(number.to_owned()),
+        };
+        Some(HashMap::from([(
+            "4421/tcp".to_owned(),
+            Some(vec![binding]),
+        )]))
+    };
+    let running = |bound| ContainerInspectResponse {
+        state: Some(ContainerState {
+            status: Some(ContainerStateStatusEnum::RUNNING),
+            pid: Some(42),
+            ..ContainerState::default()
+        }),
+        config: Some(ContainerConfig {
+            labels: Some(HashMap::from([
+                (label::SPEC_HASH.to_owned(), "1:abc".to_owned()),
+                (label::ADDRESSES.to_owned(), "{}".to_owned()),
+            ])),
+            ..ContainerConfig::default()
+        }),
+        host_config: Some(HostConfig {
+            port_bindings: ports("4421"),
+            ..HostConfig::default()
+        }),
+        network_settings: Some(NetworkSettings {
+            ports: bound,
+            ..NetworkSettings::default()
+        }),
+        ..ContainerInspectResponse::default()
+    };
+    let service = ServiceId::new("relay").unwrap();
+    let hash = |bound| instance(&service, &running(bound)).unwrap().spec_hash.0;
+    assert_eq!(hash(ports("4421")), "1:abc");
+    assert_ne!(hash(ports("4422")), "1:abc");
+    assert_ne!(hash(Some(HashMap::new())), "1:abc");
+    assert_ne!(hash(None), "1:abc");
+}
