@@ -57,7 +57,7 @@ fn every_container_is_confined_and_nothing_is_left_behind() {
     );
     let (_, rules) = run("iptables", &["-S"]);
     assert!(
-        !rules.contains(&format!("FLASH-{}", node.id()[..6].to_uppercase())),
+        !rules.contains(&format!("-{}", node.id()[..6].to_uppercase())),
         "{rules}"
     );
 }
@@ -113,6 +113,90 @@ fn audit(node: &Node) {
         )),
         "{found}"
     );
+}
+
+/// Another machine on the network: a namespace with a link to this one and a route to every container.
+struct Neighbour {
+    name: String,
+}
+
+impl Neighbour {
+    fn new() -> Self {
+        let name = format!("lan{}", std::process::id());
+        let peer = format!("{name}p");
+        for args in [
+            &["netns", "add", &name][..],
+            &["link", "add", &name, "type", "veth", "peer", "name", &peer],
+            &["link", "set", &peer, "netns", &name],
+            &["addr", "add", "10.214.99.1/24", "dev", &name],
+            &["link", "set", &name, "up"],
+            &["-n", &name, "addr", "add", "10.214.99.2/24", "dev", &peer],
+            &["-n", &name, "link", "set", &peer, "up"],
+            &["-n", &name, "route", "add", "default", "via", "10.214.99.1"],
+        ] {
+            let (well, said) = run("ip", args);
+            assert!(well, "{args:?}: {said}");
+        }
+        Self { name }
+    }
+
+    fn reaches(&self, address: &str, port: &str) -> bool {
+        let script = format!("exec 3<>/dev/tcp/{address}/{port}");
+        let within = [
+            "netns", "exec", &self.name, "timeout", "3", "bash", "-c", &script,
+        ];
+        run("ip", &within).0
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        run("ip", &["netns", "del", &self.name]);
+        run("ip", &["link", "del", &self.name]);
+    }
+}
+
+#[test]
+fn a_neighbour_on_the_network_reaches_no_port_that_is_published_on_loopback() {
+    if !have_engine() {
+        return;
+    }
+    let mut node = Node::new(&[("relay", None)], "");
+    node.up();
+    node.node.wait_ready("relay");
+    let settings = &node.inspected("relay")["NetworkSettings"];
+    let published = settings["Ports"].as_object().expect("ports");
+    let (port, _) = published
+        .iter()
+        .find(|(_, bound)| !bound.is_null())
+        .expect("a published port");
+    let port = port.trim_end_matches("/tcp");
+    let neighbour = Neighbour::new();
+    let addresses: Vec<String> = settings["Networks"]
+        .as_object()
+        .expect("networks")
+        .values()
+        .map(|on| on["IPAddress"].as_str().expect("an address").to_owned())
+        .collect();
+    let reached = || {
+        addresses
+            .iter()
+            .any(|address| neighbour.reaches(address, port))
+    };
+    assert!(!reached(), "a neighbour reaches {addresses:?}");
+    // Without that rule it would: the engine lets everybody in who asks a container's own address.
+    let short = node.id()[..6].to_owned();
+    let bridges = format!("fn{short}+");
+    let chain = format!("FLASHT-{}", short.to_uppercase());
+    let rule = ["DOCKER-USER", "-o", &bridges, "-j", &chain];
+    let (taken, said) = run("iptables", &[&["-w", "10", "-D"], &rule[..]].concat());
+    assert!(taken, "{said}");
+    assert!(reached(), "the rule is not what keeps the neighbour out");
+    // Somebody took it away: it is put back.
+    node.node.wait("the rule to be back", |_| {
+        run("iptables", &[&["-w", "10", "-C"], &rule[..]].concat()).0
+    });
+    assert!(!reached(), "a neighbour reaches {addresses:?} again");
 }
 
 #[test]

@@ -256,9 +256,12 @@ impl Drop for Node {
         for (program, from, to) in [
             ("iptables", "INPUT", format!("FLASH-{short}")),
             ("iptables", "DOCKER-USER", format!("FLASHF-{short}")),
+            ("iptables", "DOCKER-USER", format!("FLASHT-{short}")),
             ("ip6tables", "INPUT", format!("FLASH-{short}")),
         ] {
-            while run(program, &["-D", from, "-i", &bridges, "-j", &to]).0 {}
+            for side in ["-i", "-o"] {
+                while run(program, &["-D", from, side, &bridges, "-j", &to]).0 {}
+            }
             run(program, &["-F", &to]);
             run(program, &["-X", &to]);
         }

@@ -88,6 +88,16 @@ impl RealServices {
         Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Returns what was last started of each service: it may run on, whatever is wanted now.
+    pub(super) fn applied(&self) -> Vec<ServiceSpec> {
+        let records = self.ground.state.records().unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was started could not be read");
+            BTreeMap::new()
+        });
+        let applied = records.into_values().filter_map(|record| record.applied);
+        applied.map(|applied| applied.spec).collect()
+    }
+
     /// Puts another world in its place.
     pub(super) fn replace(&self, world: Arc<World>) {
         *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
@@ -277,9 +287,10 @@ impl Services for RealServices {
         };
         // Before anything starts that could reach the machine.
         let (engine, now) = (Arc::clone(&self.engine), Arc::clone(&world));
+        let running = self.applied();
         let walled = tokio::task::spawn_blocking(move || {
             if let Some(walls) = engine.walls() {
-                walls.ensure(&now.resolved.desired);
+                walls.ensure(&now.resolved.desired, &running);
             }
         });
         walled.await.map_err(|error| Obstacle {

@@ -13,14 +13,18 @@ use crate::app::services::RealServices;
 use crate::app::services::sentence;
 use crate::id::NodeId;
 use crate::runtime::docker::firewall;
+use crate::runtime::docker::firewall::NotInForce;
 use crate::runtime::docker::firewall::RuleSet;
 use crate::service::desired::Desired;
+use crate::service::spec::ServiceSpec;
 
 /// How often it is looked whether somebody else took the rules away.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// The code by which a status says that containers reach ports of the machine.
 const HOST_PORTS: &str = "host_ports";
+/// The code by which it says that the ways in and out are not held to what was declared.
+const WAYS: &str = "ways";
 
 /// The firewall of one node.
 pub(super) struct Walls {
@@ -33,7 +37,33 @@ pub(super) struct Walls {
 #[derive(Default)]
 struct Kept {
     rules: Option<RuleSet>,
-    problem: Option<String>,
+    problem: Option<Problem>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Problem {
+    codes: Vec<&'static str>,
+    text: String,
+}
+
+impl From<NotInForce> for Problem {
+    fn from(
+        NotInForce {
+            host_ports,
+            ways,
+            why,
+        }: NotInForce,
+    ) -> Self {
+        let codes = [(host_ports, HOST_PORTS), (ways, WAYS)];
+        Self {
+            codes: codes
+                .into_iter()
+                .filter(|(open, _)| *open)
+                .map(|(_, code)| code)
+                .collect(),
+            text: sentence(&why),
+        }
+    }
 }
 
 impl Walls {
@@ -45,9 +75,9 @@ impl Walls {
         }
     }
 
-    /// Puts the rules for `desired` in force, unless they were put before. Blocks.
-    pub(super) fn ensure(&self, desired: &Desired) {
-        let rules = firewall::rules(&self.node, desired);
+    /// Puts the rules for `desired` and for what runs in force, unless they were put before. Blocks.
+    pub(super) fn ensure(&self, desired: &Desired, running: &[ServiceSpec]) {
+        let rules = firewall::rules(&self.node, desired, running);
         let _turn = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
         let same = {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,21 +88,22 @@ impl Walls {
         }
     }
 
-    /// Puts the rules for `desired` in force, whatever was put before. Blocks.
-    fn renew(&self, desired: &Desired) {
+    /// Puts the rules for `desired` and for what runs in force, whatever was put before. Blocks.
+    fn renew(&self, desired: &Desired, running: &[ServiceSpec]) {
         let _turn = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.put(firewall::rules(&self.node, desired));
+        self.put(firewall::rules(&self.node, desired, running));
     }
 
     fn put(&self, rules: RuleSet) {
         let applied = firewall::apply(&rules);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.rules = Some(rules);
-        let problem = applied.err().map(|error| sentence(&error));
+        let problem = applied.err().map(Problem::from);
         if problem != kept.problem {
             match &problem {
-                Some(problem) => tracing::warn!(
-                    "containers reach ports of this machine: its firewall could not be set ({problem})"
+                Some(Problem { codes, text }) => tracing::warn!(
+                    "the firewall of this machine could not be set ({text}); not enforced: {}",
+                    codes.join(", ")
                 ),
                 None => tracing::info!("containers reach no port of this machine"),
             }
@@ -83,10 +114,11 @@ impl Walls {
     /// Returns the codes of what is not enforced.
     pub(super) fn not_enforced(&self) -> Vec<String> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.problem.is_none() && kept.rules.is_some() {
-            return Vec::new();
+        match (&kept.problem, &kept.rules) {
+            (Some(problem), _) => problem.codes.iter().map(ToString::to_string).collect(),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => [HOST_PORTS, WAYS].map(str::to_owned).to_vec(),
         }
-        vec![HOST_PORTS.to_owned()]
     }
 
     /// Takes the rules away: nothing of this node runs any more. Blocks.
@@ -112,7 +144,7 @@ pub(super) async fn watch(services: Arc<RealServices>, token: CancellationToken)
         let again = Arc::clone(&services);
         let looked = tokio::task::spawn_blocking(move || {
             if let Some(walls) = again.engine.walls() {
-                walls.renew(&again.world().resolved.desired);
+                walls.renew(&again.world().resolved.desired, &again.applied());
             }
         });
         if let Err(error) = looked.await {

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 
@@ -20,6 +21,7 @@ use crate::service::desired::Desired;
 use crate::service::desired::Wanted;
 use crate::service::spec::Attachment;
 use crate::service::spec::NetworkKind;
+use crate::service::spec::ServiceSpec;
 
 /// How long another program may hold the tables. Units: seconds.
 const WAIT_SECONDS: &str = "10";
@@ -51,37 +53,62 @@ pub enum FirewallError {
     },
 }
 
+/// What is not in force, and why.
+#[derive(Debug)]
+pub struct NotInForce {
+    /// Containers may reach ports of this machine.
+    pub host_ports: bool,
+    /// What may leave and enter by the ways in and out is not held to what was declared.
+    pub ways: bool,
+    /// Why; the first reason of several.
+    pub why: FirewallError,
+}
+
 /// The rules of a node, as text for iptables-restore, and the hash by which they are known again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSet {
     input: String,
     forward: String,
+    inward: String,
     bridges: String,
     text: String,
     text6: String,
     hash: String,
 }
 
-/// Makes the rules for what is desired. What is not listed is refused: a bridge of a service that is on its way out has
-/// no rule that opens anything.
+/// Makes the rules for what is desired, and for what still runs with an older specification: a service that serves on
+/// must not lose its peers. What is not listed is refused.
 #[must_use]
-pub fn rules(node: &NodeId, desired: &Desired) -> RuleSet {
+pub fn rules(node: &NodeId, desired: &Desired, running: &[ServiceSpec]) -> RuleSet {
     let names = Names::new(node.clone());
     let mut bridges: BTreeMap<String, Attachment> = BTreeMap::new();
-    for service in desired.services.values() {
-        let Wanted::Run { spec, .. } = &service.wanted else {
+    let wanted = desired
+        .services
+        .values()
+        .filter_map(|service| match &service.wanted {
+            Wanted::Run { spec, .. } => Some(&**spec),
+            Wanted::External | Wanted::HeldBack { .. } => None,
+        });
+    for one in wanted
+        .chain(running)
+        .flat_map(|spec| &spec.network.attachments)
+    {
+        let bridge = bridges.entry(names.bridge(one.subnet));
+        let kept = bridge.or_insert_with(|| Attachment {
+            may_reach: Vec::new(),
+            ..one.clone()
+        });
+        // A network that was given to another edge meanwhile is that edge's alone.
+        if kept.edge != one.edge {
             continue;
-        };
-        for one in &spec.network.attachments {
-            let bridge = bridges.entry(names.bridge(one.subnet));
-            let kept = bridge.or_insert_with(|| Attachment {
-                may_reach: Vec::new(),
-                ..one.clone()
-            });
-            // Two members of one edge are one bridge; only its consumer may reach something beyond it.
-            kept.may_reach.extend(&one.may_reach);
-            kept.kind = kept.kind.max(one.kind);
         }
+        // Two members of one edge are one bridge; only its consumer may reach something beyond it.
+        for address in &one.may_reach {
+            if !kept.may_reach.contains(address) {
+                kept.may_reach.push(*address);
+            }
+        }
+        kept.kind = kept.kind.max(one.kind);
     }
     write(&names, &bridges)
 }
@@ -89,6 +116,7 @@ pub fn rules(node: &NodeId, desired: &Desired) -> RuleSet {
 fn write(names: &Names, bridges: &BTreeMap<String, Attachment>) -> RuleSet {
     let short = names.short().to_uppercase();
     let (input, forward) = (format!("FLASH-{short}"), format!("FLASHF-{short}"));
+    let (inward, all) = (format!("FLASHT-{short}"), format!("{}+", names.bridges()));
     let mut rules = String::new();
     let established = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN";
     add(&mut rules, &input, established);
@@ -127,17 +155,24 @@ fn write(names: &Names, bridges: &BTreeMap<String, Attachment>) -> RuleSet {
         }
     }
     add(&mut rules, &forward, "-j DROP");
+    // The engine lets everybody on the network in who asks a container's own address for a published port, even one that
+    // is published on 127.0.0.1. Who came by the published address was sent on by the engine's DNAT.
+    add(&mut rules, &inward, established);
+    add(&mut rules, &inward, &format!("-i {all} -j RETURN"));
+    add(&mut rules, &inward, "-m conntrack --ctstate DNAT -j RETURN");
+    add(&mut rules, &inward, "-j DROP");
     let hash = hex::encode(&Sha256::digest(rules.as_bytes())[..8]);
     // A rule that matches nothing carries the hash: whoever looks need not know how iptables writes the others.
     let mark = format!("-s 255.255.255.255/32 -m comment --comment flash:{hash} -j RETURN");
     let text = format!(
-        "*filter\n:{input} - [0:0]\n:{forward} - [0:0]\n-A {input} {mark}\n{rules}COMMIT\n"
+        "*filter\n:{input} - [0:0]\n:{forward} - [0:0]\n:{inward} - [0:0]\n-A {input} {mark}\n{rules}COMMIT\n"
     );
     let text6 = format!("*filter\n:{input} - [0:0]\n-A {input} -j DROP\nCOMMIT\n");
     RuleSet {
         input,
         forward,
-        bridges: format!("{}+", names.bridges()),
+        inward,
+        bridges: all,
         text,
         text6,
         hash,
@@ -161,19 +196,37 @@ fn v4(addresses: &[SocketAddr]) -> impl Iterator<Item = String> + '_ {
 
 /// Puts `rules` in force, in one step each for IPv4 and IPv6; what is in force already is left alone.
 ///
-/// It starts programs and waits for them: call it where blocking is allowed. Errors: [`FirewallError`].
-pub fn apply(rules: &RuleSet) -> Result<(), FirewallError> {
-    if in_force(rules)? {
+/// What can be put is put, whatever else fails. It starts programs and waits for them: call it where blocking is
+/// allowed. Errors: [`NotInForce`].
+pub fn apply(rules: &RuleSet) -> Result<(), NotInForce> {
+    let nothing = |why| NotInForce {
+        host_ports: true,
+        ways: true,
+        why,
+    };
+    if in_force(rules).map_err(nothing)? {
         return Ok(());
     }
-    feed("iptables-restore", &rules.text)?;
-    jump("iptables", "INPUT", &rules.bridges, &rules.input)?;
-    feed("ip6tables-restore", &rules.text6)?;
-    jump("ip6tables", "INPUT", &rules.bridges, &rules.input)?;
-    if listed("iptables", "DOCKER-USER")?.is_none() {
-        return Err(FirewallError::NoEngineChain);
-    }
-    jump("iptables", "DOCKER-USER", &rules.bridges, &rules.forward)
+    feed("iptables-restore", &rules.text).map_err(nothing)?;
+    let [input, ways @ ..] = jumps(rules);
+    let host = input.put();
+    let host6 = if has_ipv6() {
+        let fed = feed("ip6tables-restore", &rules.text6);
+        fed.and_then(|()| input_v6(rules).put())
+    } else {
+        Ok(())
+    };
+    let ways = match listed("iptables", "DOCKER-USER") {
+        Ok(None) => Err(FirewallError::NoEngineChain),
+        Ok(Some(_)) => ways.iter().try_for_each(Jump::put),
+        Err(error) => Err(error),
+    };
+    let (host_ports, ways_open) = (host.is_err() || host6.is_err(), ways.is_err());
+    host.and(ways).and(host6).map_err(|why| NotInForce {
+        host_ports,
+        ways: ways_open,
+        why,
+    })
 }
 
 /// Whether `rules` are in force as they are. Errors: the firewall cannot be asked.
@@ -181,56 +234,104 @@ pub fn in_force(rules: &RuleSet) -> Result<bool, FirewallError> {
     let Some(input) = listed("iptables", &rules.input)? else {
         return Ok(false);
     };
-    let marked = input.contains(&format!("flash:{}", rules.hash));
-    let ended = input
-        .lines()
-        .last()
-        .is_some_and(|line| line.ends_with("-j DROP"));
-    let jumps = |program, from: &str, to: &str| -> Result<bool, FirewallError> {
-        let rule = jump_rule(&rules.bridges, to);
-        Ok(listed(program, from)?
-            .is_some_and(|text| text.lines().any(|line| line.ends_with(&rule))))
-    };
-    Ok(marked
-        && ended
-        && jumps("iptables", "INPUT", &rules.input)?
-        && jumps("iptables", "DOCKER-USER", &rules.forward)?
-        && jumps("ip6tables", "INPUT", &rules.input)?)
+    if !input.contains(&format!("flash:{}", rules.hash)) {
+        return Ok(false);
+    }
+    for chain in [&rules.input, &rules.forward, &rules.inward] {
+        let ended = listed("iptables", chain)?.is_some_and(|text| {
+            text.lines()
+                .last()
+                .is_some_and(|line| line.ends_with("-j DROP"))
+        });
+        if !ended {
+            return Ok(false);
+        }
+    }
+    for jump in all_jumps(rules) {
+        if !jump.there()? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Takes the node's chains away, with the jumps to them. What is not there is no error.
 pub fn remove(rules: &RuleSet) -> Result<(), FirewallError> {
-    for (program, from, to) in [
-        ("iptables", "INPUT", &rules.input),
-        ("iptables", "DOCKER-USER", &rules.forward),
-        ("ip6tables", "INPUT", &rules.input),
-    ] {
-        while listed(program, from)?.is_some_and(|text| {
-            let rule = jump_rule(&rules.bridges, to);
-            text.lines().any(|line| line.ends_with(&rule))
-        }) {
-            run(program, &["-D", from, "-i", &rules.bridges, "-j", to])?;
+    for jump in all_jumps(rules) {
+        while jump.there()? {
+            let rule = ["-D", jump.from, jump.side, jump.bridges, "-j", jump.to];
+            run(jump.program, &rule)?;
         }
-        if listed(program, to)?.is_some() {
-            run(program, &["-F", to])?;
-            run(program, &["-X", to])?;
+        if listed(jump.program, jump.to)?.is_some() {
+            run(jump.program, &["-F", jump.to])?;
+            run(jump.program, &["-X", jump.to])?;
         }
     }
     Ok(())
 }
 
-fn jump_rule(bridges: &str, to: &str) -> String {
-    format!("-i {bridges} -j {to}")
+/// Whether this machine speaks IPv6 at all. Source: Linux, `ipv6.disable`, which takes this file away.
+fn has_ipv6() -> bool {
+    Path::new("/proc/net/if_inet6").exists()
 }
 
-/// Jumps from `from` to `to` for all of the node's bridges, first of all rules, once.
-fn jump(program: &'static str, from: &str, bridges: &str, to: &str) -> Result<(), FirewallError> {
-    let rule = jump_rule(bridges, to);
-    let there = listed(program, from)?.unwrap_or_default();
-    if there.lines().any(|line| line.ends_with(&rule)) {
-        return Ok(());
+/// A jump from a chain that others made too, for packets from (`-i`) or to (`-o`) the node's bridges.
+struct Jump<'a> {
+    program: &'static str,
+    from: &'static str,
+    side: &'static str,
+    bridges: &'a str,
+    to: &'a str,
+}
+
+/// Lists the jumps of IPv4; the one that guards the machine's own ports comes first.
+fn jumps(rules: &RuleSet) -> [Jump<'_>; 3] {
+    let jump = |from, side, to| Jump {
+        program: "iptables",
+        from,
+        side,
+        bridges: &rules.bridges,
+        to,
+    };
+    [
+        jump("INPUT", "-i", &rules.input),
+        jump("DOCKER-USER", "-i", &rules.forward),
+        jump("DOCKER-USER", "-o", &rules.inward),
+    ]
+}
+
+fn input_v6(rules: &RuleSet) -> Jump<'_> {
+    let [input, ..] = jumps(rules);
+    Jump {
+        program: "ip6tables",
+        ..input
     }
-    run(program, &["-I", from, "1", "-i", bridges, "-j", to]).map(drop)
+}
+
+fn all_jumps(rules: &RuleSet) -> impl Iterator<Item = Jump<'_>> {
+    let v6 = has_ipv6().then(|| input_v6(rules));
+    jumps(rules).into_iter().chain(v6)
+}
+
+impl Jump<'_> {
+    fn rule(&self) -> String {
+        format!("{} {} -j {}", self.side, self.bridges, self.to)
+    }
+
+    fn there(&self) -> Result<bool, FirewallError> {
+        let rule = self.rule();
+        let found = listed(self.program, self.from)?;
+        Ok(found.is_some_and(|text| text.lines().any(|line| line.ends_with(&rule))))
+    }
+
+    /// Puts the jump first of all rules, once.
+    fn put(&self) -> Result<(), FirewallError> {
+        if self.there()? {
+            return Ok(());
+        }
+        let rule = ["-I", self.from, "1", self.side, self.bridges, "-j", self.to];
+        run(self.program, &rule).map(drop)
+    }
 }
 
 /// Returns the rules of a chain, or nothing where there is none.

@@ -119,6 +119,15 @@ impl Node {
         self
     }
 
+    /// A regtest node whose relay runs in a container, from an image of this machine.
+    pub(crate) fn contained() -> Self {
+        let relay = include_str!("../../../../manifests/services/relay.toml");
+        let choices = format!("[services.relay]\nimage = \"sha256:{}\"\n", "0".repeat(64));
+        Self::of(&[("relay.toml", relay)], "regtest", &[("relay", "relay")])
+            .choosing(&choices)
+            .in_containers()
+    }
+
     /// Chooses ports as if every number were free.
     fn assign(&mut self) {
         let requests = ports::requests(

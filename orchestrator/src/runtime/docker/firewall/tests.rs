@@ -68,6 +68,10 @@ fn what_is_not_declared_is_dropped() {
 -A FLASHF-ABC123 -i fnabc123003 -d 192.168.1.5/32 -p tcp -m tcp --dport 8332 -j RETURN
 -A FLASHF-ABC123 -i fnabc123004 -o fnabc123004 -j RETURN
 -A FLASHF-ABC123 -j DROP
+-A FLASHT-ABC123 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A FLASHT-ABC123 -i fnabc123+ -j RETURN
+-A FLASHT-ABC123 -m conntrack --ctstate DNAT -j RETURN
+-A FLASHT-ABC123 -j DROP
 COMMIT
 ";
     assert!(rules.text.ends_with(expected), "{}", rules.text);
@@ -136,11 +140,12 @@ fn the_rules_are_in_force_or_it_is_said_that_they_are_not() {
             )]),
         );
         // Without the engine's chain what is forwarded is not held back, and nobody may think that it is.
-        let refused = apply(&rules);
+        let refused = apply(&rules).unwrap_err();
         assert!(
-            matches!(refused, Err(FirewallError::NoEngineChain)),
+            matches!(refused.why, FirewallError::NoEngineChain),
             "{refused:?}"
         );
+        assert!(refused.ways && !refused.host_ports, "{refused:?}");
         assert!(!in_force(&rules).unwrap());
         run("iptables", &["-N", "DOCKER-USER"]).unwrap();
         run("iptables", &["-A", "INPUT", "-i", "lo", "-j", "ACCEPT"]).unwrap();
@@ -152,16 +157,18 @@ fn the_rules_are_in_force_or_it_is_said_that_they_are_not() {
             let listed = run("iptables", &["-S", from]).unwrap();
             listed.matches("-j FLASH").count()
         };
-        assert_eq!((jumps("INPUT"), jumps("DOCKER-USER")), (1, 1));
+        assert_eq!((jumps("INPUT"), jumps("DOCKER-USER")), (1, 2));
         // Somebody takes them away: that is seen, and made good.
         run("iptables", &["-F", "DOCKER-USER"]).unwrap();
         assert!(!in_force(&rules).unwrap());
         apply(&rules).unwrap();
         assert!(in_force(&rules).unwrap());
-        run("iptables", &["-F", &rules.forward]).unwrap();
-        run("iptables", &["-F", &rules.input]).unwrap();
-        assert!(!in_force(&rules).unwrap());
-        apply(&rules).unwrap();
+        for chain in [&rules.forward, &rules.input, &rules.inward] {
+            run("iptables", &["-F", chain]).unwrap();
+            assert!(!in_force(&rules).unwrap(), "{chain}");
+            apply(&rules).unwrap();
+            assert!(in_force(&rules).unwrap(), "{chain}");
+        }
         let listed = run("iptables", &["-S", &rules.input]).unwrap();
         assert!(
             listed.contains("-d 192.168.1.20/32") && listed.trim_end().ends_with("-j DROP"),
@@ -177,4 +184,47 @@ fn the_rules_are_in_force_or_it_is_said_that_they_are_not() {
         );
         remove(&rules).unwrap();
     });
+}
+
+#[test]
+fn what_serves_on_with_an_older_specification_keeps_its_peers() {
+    use crate::service::resolve::fixture;
+
+    let node = NodeId::try_from("abc123abc123abc123abc123abc123ab".to_owned()).unwrap();
+    let wanted = fixture::Node::contained();
+    let desired = wanted.desired();
+    let specs: Vec<ServiceSpec> = desired
+        .services
+        .values()
+        .filter_map(|service| match &service.wanted {
+            Wanted::Run { spec, .. } => Some((**spec).clone()),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        specs
+            .iter()
+            .any(|spec| !spec.network.attachments.is_empty())
+    );
+    let nothing = Desired {
+        network: desired.network,
+        services: BTreeMap::new(),
+    };
+    // Nothing is wanted any more, and all of it runs on: the rules are those of what runs.
+    let all = rules(&node, &desired, &[]);
+    assert_eq!(rules(&node, &nothing, &specs), all);
+    assert_ne!(rules(&node, &nothing, &[]), all);
+    // What runs as it is wanted adds nothing.
+    assert_eq!(rules(&node, &desired, &specs), all);
+    // A network that belongs to another edge by now opens nothing for the one before.
+    let mut older = specs;
+    for attachment in older
+        .iter_mut()
+        .flat_map(|spec| &mut spec.network.attachments)
+    {
+        attachment.edge = EdgeId::try_from("some/other/edge".to_owned()).unwrap();
+        attachment.kind = NetworkKind::WayOut;
+        attachment.may_reach = Vec::new();
+    }
+    assert_eq!(rules(&node, &desired, &older), all);
 }
