@@ -113,6 +113,24 @@ fn audit(node: &Node) {
         )),
         "{found}"
     );
+    // A network of the node's own, and no edge of this service's.
+    let (joined, said) = run(
+        "docker",
+        &["network", "connect", network, &node.container("mint")],
+    );
+    assert!(joined, "{said}");
+    let found = look();
+    run(
+        "docker",
+        &["network", "disconnect", network, &node.container("mint")],
+    );
+    assert!(
+        found.contains(&format!(
+            "bad   mint: it stands on the network {network}, which none of its edges gives it"
+        )) && !found.contains("ok    mint: confined"),
+        "{found}"
+    );
+    assert!(look().contains("ok    mint: confined"));
 }
 
 /// Another machine on the network: a namespace with a link to this one and a route to every container.

@@ -76,7 +76,7 @@ impl RealNode {
             );
             return;
         };
-        let found = match all.runtime.audit().await {
+        let found = match all.runtime.audit(&services.applied()).await {
             Ok(found) => found,
             Err(error) => {
                 lines.add(Weight::Bad, &sentence(&error));

@@ -2,6 +2,7 @@
 //!
 //! It changes nothing. A container is made confined; this finds what was changed behind the node's back since.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use bollard::models::ContainerInspectResponse;
@@ -13,8 +14,10 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 use super::DockerRuntime;
 use super::engine::labelled;
 use super::engine::said;
+use super::names::Names;
 use super::names::label;
 use crate::runtime::RuntimeError;
+use crate::service::spec::ServiceSpec;
 
 /// What was found of one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +31,10 @@ pub struct Audited {
 }
 
 impl DockerRuntime {
-    /// Looks at every container of this node, and at strangers on its networks. Errors: the engine does not answer.
-    pub async fn audit(&self) -> Result<Vec<Audited>, RuntimeError> {
+    /// Looks at every container of this node, and at strangers on its networks. `started` is what each was started with.
+    ///
+    /// Errors: the engine does not answer.
+    pub async fn audit(&self, started: &[ServiceSpec]) -> Result<Vec<Audited>, RuntimeError> {
         let docker = self.inner.engine.docker().await?;
         let gone = |error: bollard::errors::Error| RuntimeError::EngineGone { why: said(&error) };
         let options = ListContainersOptionsBuilder::default().all(true).build();
@@ -52,10 +57,19 @@ impl DockerRuntime {
                 .inspect_container(id, None::<InspectContainerOptions>)
                 .await
                 .map_err(gone)?;
+            let name = labels.get(label::NAME).cloned().unwrap_or_default();
+            let kind = labels.get(label::KIND).map(String::as_str);
+            let spec = started
+                .iter()
+                .find(|spec| spec.id.as_str() == name && kind == Some(label::SERVICE));
+            let mut wrong = differs(&inspected, &networks);
+            if let Some(spec) = spec {
+                wrong.extend(beside_edges(&inspected, &self.inner.names, spec));
+            }
             found.push(Audited {
-                name: labels.get(label::NAME).cloned().unwrap_or_default(),
+                name,
                 image: inspected.image.clone().unwrap_or_default(),
-                differs: differs(&inspected, &networks),
+                differs: wrong,
             });
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -80,6 +94,47 @@ fn stranger(container: &ContainerSummary, networks: &BTreeSet<String>) -> Option
             "it is not this node's, and stands on its network {first}"
         )],
     })
+}
+
+/// Says where a container stands on other networks, or with other addresses, than its edges give it: the one part of
+/// its confinement that can be changed while it runs.
+fn beside_edges(
+    found: &ContainerInspectResponse,
+    names: &Names,
+    spec: &ServiceSpec,
+) -> Vec<String> {
+    let runs = found.state.as_ref().and_then(|state| state.running) == Some(true);
+    let settings = found.network_settings.as_ref();
+    let on: BTreeMap<String, String> = settings
+        .and_then(|settings| settings.networks.as_ref())
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| name.as_str() != "none")
+        .map(|(name, end)| (name.clone(), end.ip_address.clone().unwrap_or_default()))
+        .collect();
+    let edges: BTreeMap<String, String> = spec
+        .network
+        .attachments
+        .iter()
+        .map(|one| (names.network(&one.edge), one.address.to_string()))
+        .collect();
+    let mut wrong = Vec::new();
+    for (name, address) in &on {
+        match edges.get(name) {
+            None => wrong.push(format!("it stands on the network {name}, which none of its edges gives it")),
+            // What does not run has no address.
+            Some(expected) if runs && expected != address => wrong.push(format!(
+                "it has the address {address} on the network {name}, and its edge gives it {expected}"
+            )),
+            Some(_) => {}
+        }
+    }
+    for name in edges.keys().filter(|name| runs && !on.contains_key(*name)) {
+        wrong.push(format!(
+            "it is missing on the network {name} of one of its edges"
+        ));
+    }
+    wrong
 }
 
 /// Says what of a container is not as it must be.

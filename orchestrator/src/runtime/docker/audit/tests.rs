@@ -99,3 +99,64 @@ fn each_way_out_of_confinement_is_named() {
         ["it stands on the network flash-a1b2c3-node.nostr.relay, which is no edge's"]
     );
 }
+
+#[test]
+fn a_network_or_an_address_that_no_edge_gives_is_named() {
+    use bollard::models::ContainerState;
+
+    use crate::service::resolve::fixture;
+
+    let node = crate::id::NodeId::try_from("a1b2c3a1b2c3a1b2c3a1b2c3a1b2c3a1".to_owned()).unwrap();
+    let names = Names::new(node);
+    let spec = fixture::Node::contained().spec("relay");
+    let standing = |change: fn(&mut HashMap<String, EndpointSettings>)| {
+        let mut on: HashMap<String, EndpointSettings> = spec
+            .network
+            .attachments
+            .iter()
+            .map(|one| {
+                let end = EndpointSettings {
+                    ip_address: Some(one.address.to_string()),
+                    ..EndpointSettings::default()
+                };
+                (names.network(&one.edge), end)
+            })
+            .collect();
+        change(&mut on);
+        let found = ContainerInspectResponse {
+            state: Some(ContainerState {
+                running: Some(true),
+                ..ContainerState::default()
+            }),
+            network_settings: Some(NetworkSettings {
+                networks: Some(on),
+                ..NetworkSettings::default()
+            }),
+            ..ContainerInspectResponse::default()
+        };
+        beside_edges(&found, &names, &spec)
+    };
+    assert!(!spec.network.attachments.is_empty());
+    assert_eq!(standing(|_| {}), Vec::<String>::new());
+    let more = standing(|on| {
+        on.insert("flash-a1b2c3-lnd".to_owned(), EndpointSettings::default());
+    });
+    assert_eq!(
+        more,
+        ["it stands on the network flash-a1b2c3-lnd, which none of its edges gives it"]
+    );
+    let moved = standing(|on| {
+        for end in on.values_mut() {
+            end.ip_address = Some("10.9.9.9".to_owned());
+        }
+    });
+    assert!(
+        moved[0].contains("it has the address 10.9.9.9"),
+        "{moved:?}"
+    );
+    let gone = standing(HashMap::clear);
+    assert!(
+        gone[0].starts_with("it is missing on the network"),
+        "{gone:?}"
+    );
+}
