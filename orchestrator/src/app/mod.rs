@@ -162,6 +162,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         is_root: launch.surroundings.uid == 0,
         looks: Looks::default(),
         pulling: Mutex::default(),
+        packing: tokio::sync::Mutex::default(),
     });
     if let Err(obstacle) = services.take_external_passwords() {
         tracing::warn!(

@@ -80,6 +80,8 @@ pub(super) struct RealServices {
     pub(super) looks: Looks,
     /// How far the pulls are that go on, in words.
     pub(super) pulling: Mutex<BTreeMap<ServiceId, String>>,
+    /// Held while an image is packed.
+    pub(super) packing: tokio::sync::Mutex<()>,
 }
 
 impl RealServices {

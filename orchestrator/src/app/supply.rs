@@ -67,13 +67,13 @@ impl RealServices {
             ImageReference::Pulled { repository, digest } => {
                 self.pull(images, spec, &repository, &digest).await?
             }
-            ImageReference::Packed { program, .. } => {
+            ImageReference::Packed { program, digest } => {
                 let path = world.programs.path(&program).map(ToOwned::to_owned);
                 let path = path.ok_or_else(|| Obstacle {
                     code: "not_installed".to_owned(),
                     text: format!("the program `{program}` was not found, so that no image could be packed of it"),
                 })?;
-                self.pack(images, path).await?
+                self.pack(images, path, &digest).await?
             }
         };
         self.keep(reference, &id, None)?;
@@ -124,14 +124,33 @@ impl RealServices {
         pulling.insert(service.clone(), text);
     }
 
-    async fn pack(&self, images: &DockerImages, program: PathBuf) -> Result<ImageId, Obstacle> {
+    /// Packs `program`, whose content is named by `digest`. Errors: it was replaced since it was accepted.
+    async fn pack(
+        &self,
+        images: &DockerImages,
+        program: PathBuf,
+        digest: &str,
+    ) -> Result<ImageId, Obstacle> {
+        // One at a time: two would write into one folder.
+        let _turn = self.packing.lock().await;
         // It is removed with its folder, whatever becomes of it.
         let folder = self.ground.places.data.join("run").join("packing");
         let contents = Contents {
-            programs: vec![program],
+            programs: vec![program.clone()],
             with: Vec::new(),
         };
         let packed = packed_in(folder.clone(), contents).await?;
+        // After the packing: what was replaced before or during it shows here.
+        let named = digest.to_owned();
+        let same = tokio::task::spawn_blocking(move || pack::holds(&program, &named)).await;
+        if !same.unwrap_or(false) {
+            let _ = std::fs::remove_dir_all(&folder);
+            return Err(Obstacle {
+                code: "changed_meanwhile".to_owned(),
+                text: "its program was replaced since it was accepted: `flash-node apply` takes the new one"
+                    .to_owned(),
+            });
+        }
         let loaded = images.load(&packed).await;
         let _ = std::fs::remove_dir_all(&folder);
         loaded.map_err(|error| refused(&error))?;

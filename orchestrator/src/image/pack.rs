@@ -136,6 +136,12 @@ pub fn pack(contents: &Contents, folder: &Path) -> Result<Packed, PackError> {
     })
 }
 
+/// Whether the file at `path` is the one that `digest` names. Shape: `sha256:` and 64 hexadecimal digits.
+#[must_use]
+pub fn holds(path: &Path, digest: &str) -> bool {
+    self::digest(path).is_ok_and(|found| digest == format!("sha256:{found}"))
+}
+
 /// One thing inside, by its absolute path.
 #[derive(Debug, PartialEq, Eq)]
 enum Inside {
