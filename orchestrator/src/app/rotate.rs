@@ -20,6 +20,7 @@ use crate::manifest::schema::CredentialKind;
 use crate::manifest::schema::SecretMake;
 use crate::node::Refusal;
 use crate::node::Reply;
+use crate::runtime::InstanceState;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
 use crate::secret::SecretRef;
@@ -55,12 +56,17 @@ impl RealNode {
         let services = &self.parts.services;
         let world = services.world();
         let chosen = choose(&world, named)?;
+        let newer = chosen.iter().map(|one| (one.key(), one.generation + 1));
+        let would_be = self
+            .build_with(world.texts.clone(), newer.collect())
+            .await?;
+        // Whatever keeps it from being planned is told before anything is replaced.
+        let mut planned = self.planned(&would_be)?;
+        if named.is_empty() {
+            planned.text.push_str(&left_out(&world));
+        }
         if dry_run {
-            let newer = chosen.iter().map(|one| (one.key(), one.generation + 1));
-            let world = self
-                .build_with(world.texts.clone(), newer.collect())
-                .await?;
-            return self.planned(&world);
+            return Ok(planned);
         }
         let made = self.make(&chosen).await?;
         crate::fail::point("rotate.made");
@@ -83,8 +89,11 @@ impl RealNode {
         });
         noted.map_err(|error| refuse_store(&error))?;
         crate::fail::point("rotate.noted");
-        let world = self.build(world.texts.clone()).await?;
-        self.accept(world)
+        let mut reply = self.accept(self.build(world.texts.clone()).await?)?;
+        if named.is_empty() {
+            reply.text.push_str(&left_out(&world));
+        }
+        Ok(reply)
     }
 
     /// Makes a new value for each, in the vault alone: nothing uses it yet.
@@ -181,11 +190,84 @@ fn refuse_edge(world: &World, edge: &EdgeId) -> Refusal {
     Refusal {
         code: "not_made_here".to_owned(),
         message: format!("the node makes no credential for {edge}"),
-        hint: format!(
-            "what only {} can make, it makes anew when it is started again",
-            edge.provider
-        ),
+        hint: not_made_here(world, edge),
     }
+}
+
+/// Says what to do about a credential that only its provider can make.
+fn not_made_here(world: &World, edge: &EdgeId) -> String {
+    let services = &world.resolved.desired.services;
+    let kind = services
+        .get(&edge.provider)
+        .and_then(|provider| match &provider.wanted {
+            Wanted::Run { spec, .. } => spec.consumers.iter().find(|one| one.id == *edge)?.kind,
+            Wanted::External | Wanted::HeldBack { .. } => None,
+        });
+    let provider = &edge.provider;
+    match kind {
+        Some(CredentialKind::LndMacaroon) => format!(
+            "a macaroon of {provider} lives as long as its root key: `lncli deletemacaroonid` ends the ones of its id"
+        ),
+        Some(CredentialKind::ProviderFile) => {
+            format!("{provider} makes it anew each time it is started")
+        }
+        None if services
+            .get(provider)
+            .is_some_and(|one| matches!(one.wanted, Wanted::HeldBack { .. })) =>
+        {
+            format!(
+                "{provider} is held back: `flash-node status` says why; rotate again once it runs"
+            )
+        }
+        _ => "nothing secret is shown on this edge".to_owned(),
+    }
+}
+
+/// Names everything secret that `rotate --all` does not replace: whoever asks after a break-in must not think it was.
+fn left_out(world: &World) -> String {
+    let services = &world.resolved.desired.services;
+    let done = replaceable(world);
+    let mut left: BTreeSet<String> = BTreeSet::new();
+    for (id, service) in services {
+        let spec = match &service.wanted {
+            Wanted::Run { spec, .. } => spec,
+            Wanted::External => continue,
+            Wanted::HeldBack { text, .. } => {
+                left.insert(format!(
+                    "what others show to {id}, which is held back: {text}"
+                ));
+                continue;
+            }
+        };
+        for edge in &spec.edges {
+            let external = services
+                .get(&edge.id.provider)
+                .is_some_and(|provider| matches!(provider.wanted, Wanted::External));
+            if external && edge.credential.is_some() {
+                left.insert(format!(
+                    "{}: {} is your own server, change the password there",
+                    edge.id, edge.id.provider
+                ));
+            }
+        }
+        for consumer in &spec.consumers {
+            if consumer.kind.is_some() && !done.contains_key(&consumer.id) {
+                left.insert(format!(
+                    "{}: {}",
+                    consumer.id,
+                    not_made_here(world, &consumer.id)
+                ));
+            }
+        }
+        let own = world.catalog.get(&service.manifest);
+        for (name, secret) in own.iter().flat_map(|manifest| &manifest.secrets) {
+            left.insert(format!("{id}'s own secret {name}: {}", secret.holds));
+        }
+    }
+    let lines = left
+        .into_iter()
+        .map(|line| format!("NOT replaced: {line}\n"));
+    lines.collect()
 }
 
 /// Tries, until the token is cancelled, what was replaced and not yet proved dead.
@@ -261,6 +343,27 @@ fn tell(
     }
 }
 
+/// Whether the provider of an edge may still run with what it was started with, the edge among it.
+async fn still_serves(services: &RealServices, edge: &EdgeId) -> bool {
+    let holds = services.applied().iter().any(|spec| {
+        spec.id == edge.provider && spec.consumers.iter().any(|consumer| consumer.id == *edge)
+    });
+    if !holds {
+        return false;
+    }
+    match services.engine.runtime().list().await {
+        Ok(listed) => match listed.get(&edge.provider) {
+            None => false,
+            Some(Ok(instance)) => matches!(instance.state, InstanceState::Running { .. }),
+            Some(Err(_)) => true,
+        },
+        Err(error) => {
+            tracing::debug!(%error, "whether {} runs could not be told", edge.provider);
+            true
+        }
+    }
+}
+
 /// Says what became of a rotation; nothing while it cannot be told.
 async fn outcome(
     services: &RealServices,
@@ -268,14 +371,19 @@ async fn outcome(
     old: u32,
 ) -> Option<(&'static str, String)> {
     let world = services.world();
-    let now = super::edges::generation(&world, edge);
-    let Some(now) = now else {
-        // Without the edge the provider has no such user any more; whoever asks finds nobody.
-        return Some((
-            "rotated",
-            format!("{edge}: the edge is gone, and its credential with it"),
-        ));
+    let Some(now) = super::edges::generation(&world, edge) else {
+        // Without the edge the provider has no such user any more, once it was started without it.
+        return (!still_serves(services, edge).await).then(|| {
+            (
+                "rotated",
+                format!("{edge}: the edge is gone, and its credential with it"),
+            )
+        });
     };
+    if now <= old {
+        // The new one was noted, and what is wanted does not hold it yet.
+        return None;
+    }
     let target = services.target(&world, &edge.provider)?;
     let key = credential::edge_key(edge);
     let of = |generation| SecretRef {

@@ -105,8 +105,15 @@ async fn watch(context: &mut Context, client: &Client, before: u64) -> Result<Ex
             break;
         }
     }
-    if bad.is_empty() && pending.is_empty() {
+    if begun && bad.is_empty() && pending.is_empty() {
         return Ok(Exit::Ok);
+    }
+    if bad.is_empty() {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the node stopped telling before every old credential was proved dead",
+            "it goes on trying once it runs: `flash-node events` tells",
+        ));
     }
     Err(Failure::new(
         Exit::Failed,
