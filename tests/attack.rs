@@ -25,6 +25,17 @@ fn api(node: &TestNode) -> String {
 
 /// Sends one request as it stands and returns the status and the body.
 fn ask(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    ask_with_body(address, method, path, headers, "")
+}
+
+/// Sends one request with a body, whose length `headers` tell.
+fn ask_with_body(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("the API listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -32,6 +43,7 @@ fn ask(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> (u1
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
+    request.push_str(body);
     stream
         .write_all(request.as_bytes())
         .expect("the request is sent");
@@ -123,7 +135,7 @@ fn requests_that_a_foreign_page_could_send_are_refused() {
 }
 
 #[test]
-fn nothing_is_changed_over_tcp() {
+fn nothing_is_changed_over_tcp_before_the_node_has_an_owner() {
     let demo = TestNode::started("demo");
     demo.wait_ready("mint");
     let address = api(&demo);
@@ -133,26 +145,48 @@ fn nothing_is_changed_over_tcp() {
         "apply",
         "plan",
         "vault/seal",
-        "vault/unlock",
         "vault/passphrase",
         "services/mint/remove",
+        "accounts",
+        "tokens",
+    ];
+    let headers = [
+        ("host", &*address),
+        ("content-type", "application/json"),
+        ("content-length", "0"),
     ];
     for change in changes {
-        for method in ["POST", "PUT", "DELETE", "PATCH"] {
-            let (status, body) = ask(
-                &address,
-                method,
-                &format!("/api/v1/{change}"),
-                &[
-                    ("host", &address),
-                    ("content-type", "application/json"),
-                    ("content-length", "0"),
-                ],
-            );
-            assert_eq!(status, 405, "{method} {change}: {body}");
-            assert_eq!(code_of(&body), "read_only");
-        }
+        let path = format!("/api/v1/{change}");
+        // Nobody owns the node yet, so that nobody may change it.
+        let (status, body) = ask(&address, "POST", &path, &headers);
+        assert_eq!(
+            (status, code_of(&body).as_str()),
+            (409, "not_set_up"),
+            "{change}"
+        );
+        let (status, body) = ask(&address, "PUT", &path, &headers);
+        assert_eq!(
+            (status, code_of(&body).as_str()),
+            (405, "method_not_allowed"),
+            "{change}"
+        );
     }
+    // The way in asks for the code that only the machine shows.
+    let guess =
+        r#"{"code":"0000-0000-0000","name":"thief","password":"a long password","language":"en"}"#;
+    let length = guess.len().to_string();
+    let headers = [
+        ("host", &*address),
+        ("content-type", "application/json"),
+        ("content-length", &*length),
+    ];
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        let (status, body) = ask_with_body(&address, "POST", "/api/v1/set-up", &headers, guess);
+        told.push((status, code_of(&body)));
+    }
+    assert_eq!(told[0], (403, "wrong_setup_code".to_owned()));
+    assert_eq!(told[7], (429, "too_many_attempts".to_owned()), "{told:?}");
     let after = demo.service("mint");
     assert_eq!(after["started_at"], before["started_at"]);
     assert_eq!(after["ready"]["ok"], true);

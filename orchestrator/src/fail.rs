@@ -21,6 +21,8 @@ pub const POINTS: &[&str] = &[
     "vault.passphrase.self_key_removed",
     "vault.key_file.file_written",
     "vault.key_file.slots_written",
+    "account.before_commit",
+    "account.after_commit",
     "vault.secret.before_commit",
     "vault.secret.after_commit",
     "start.begin",

@@ -1,8 +1,9 @@
 //! The Flash Node orchestrator.
 //!
-//! Imports go down only: `app, config → http → reconcile → manifest, runtime, service, store → clock, entropy,
+//! Imports go down only: `app, config → http → account, reconcile → manifest, runtime, service, store → clock, entropy,
 //! id, secret, status, task`.
 
+pub mod account;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -23,12 +23,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flash_node::account::fixture::accounts;
 use flash_node::cli;
 use flash_node::cli::Ended;
 use flash_node::cli::Exit;
 use flash_node::cli::Failure;
 use flash_node::cli::Launch;
 use flash_node::cli::Stop;
+use flash_node::clock::SystemClock;
 use flash_node::config::Card;
 use flash_node::entropy::SystemEntropy;
 use flash_node::entropy::random_bytes;
@@ -103,11 +105,21 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
     }
     node.push("started", "the node was started");
     let uid = launch.surroundings.uid;
+    let vault = launch.data.join("people");
+    let _ = std::fs::remove_dir_all(&vault);
+    std::fs::create_dir(&vault).map_err(refused)?;
+    let people = accounts(&vault, Arc::new(SystemClock::new()));
     let faces = futures::future::join(
-        http::serve_tcp(tcp, Arc::clone(&node) as Arc<dyn Node>, token.clone()),
+        http::serve_tcp(
+            tcp,
+            Arc::clone(&node) as Arc<dyn Node>,
+            Arc::clone(&people),
+            token.clone(),
+        ),
         http::serve_unix(
             socket,
             Arc::clone(&node) as Arc<dyn Node>,
+            people,
             token.clone(),
             uid,
         ),

@@ -34,6 +34,7 @@ use std::sync::RwLock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::account::Accounts;
 use crate::app::engine::Containers;
 use crate::app::engine::Engine;
 use crate::app::node::RealNode;
@@ -151,6 +152,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         crate::fail::point("app.initialised");
     }
     finish_purges(&ground, &world, &clock).await?;
+    let entropy_of_accounts = Arc::clone(&entropy);
     let services = Arc::new(RealServices {
         ground: Arc::clone(&ground),
         world: RwLock::new(Arc::clone(&world)),
@@ -212,17 +214,29 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         &tasks,
     );
     let token = tasks.token();
+    let accounts = Arc::new(Accounts::new(
+        Arc::new(base.vault.clone()),
+        Arc::clone(&proved_by),
+        entropy_of_accounts,
+        None,
+    ));
     if let Some(listener) = listener {
         tasks.spawn(
             "api",
             OnExit::Shutdown,
-            http::serve_tcp(listener, node.clone(), token.clone()),
+            http::serve_tcp(listener, node.clone(), Arc::clone(&accounts), token.clone()),
         );
     }
     tasks.spawn(
         "control",
         OnExit::Shutdown,
-        http::serve_unix(socket, node.clone(), token, launch.surroundings.uid),
+        http::serve_unix(
+            socket,
+            node.clone(),
+            accounts,
+            token,
+            launch.surroundings.uid,
+        ),
     );
     let proving = rotate::prove_all(proved, proved_by, tasks.token());
     tasks.spawn("rotations", OnExit::Shutdown, proving);

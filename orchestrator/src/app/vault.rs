@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
+use crate::account::Keeper;
+use crate::account::Opened;
 use crate::app::services::sentence;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -19,6 +21,7 @@ use crate::secret::SecretSource;
 use crate::secret::SecretUnavailable;
 use crate::store::vault::First;
 use crate::store::vault::Kdf;
+use crate::store::vault::Purpose;
 use crate::store::vault::RecoveryKey;
 use crate::store::vault::SecretEntry;
 use crate::store::vault::SlotKind;
@@ -207,6 +210,20 @@ impl VaultSeat {
 
     pub(super) fn list(&self) -> Result<Vec<SecretEntry>, VaultError> {
         self.seated().ok_or(VaultError::Sealed)?.list()
+    }
+}
+
+impl Keeper for VaultSeat {
+    fn exists(&self) -> bool {
+        self.seated().is_some()
+    }
+
+    fn open(&self) -> Option<Opened> {
+        let vault = self.seated()?;
+        Some(Opened {
+            database: vault.database()?,
+            audit_key: vault.subkey(Purpose::Audit).ok()?,
+        })
     }
 }
 

@@ -191,6 +191,14 @@ pub(super) enum Command {
     KeyFile(KeyFile),
     /// Closes the vault; services go on.
     Seal,
+    /// Prints the code with which the first owner begins, in a browser.
+    SetupCode,
+    /// The people who may use the node.
+    #[command(subcommand)]
+    Account(Account),
+    /// The log of who did what.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Prints the API's description (OpenAPI).
     Openapi,
 }
@@ -320,6 +328,24 @@ pub(super) struct Opener {
     /// Uses a key file instead of the passphrase.
     #[arg(long, value_name = "PATH")]
     pub(super) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Account {
+    /// Lists them.
+    List,
+    /// Gives somebody who cannot sign in any more a new password, read from the terminal or from standard input, and
+    /// takes the second factor, sessions and tokens away.
+    Reset {
+        /// The account's name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum Audit {
+    /// Looks at every row, and names the first that is not as it was written.
+    Verify,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,6 +18,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::Context;
+use super::account;
 use super::args;
 use super::client::Client;
 use super::client::not_running;
@@ -95,6 +96,7 @@ pub(super) async fn start(
     let stop = typed(&context.surroundings, "down", data, named);
     let text = up::arrived(&now, &done, &stop, data);
     context.screen.print(&text);
+    account::invite(context, data).await;
     Ok(Exit::Ok)
 }
 

@@ -3,6 +3,7 @@
 //! It does not know how a node works: what it needs of one it asks over the unix socket, and what it starts is
 //! handed in by `main.rs` as [`Parts`].
 
+mod account;
 mod args;
 mod check;
 mod client;
@@ -143,6 +144,9 @@ impl Context {
             }
             Command::KeyFile(args::KeyFile::Add { path }) => vault::add_key_file(self, &path).await,
             Command::Seal => self.change("/api/v1/vault/seal", None).await,
+            Command::SetupCode => account::set_up_code(self).await,
+            Command::Account(wanted) => account::account(self, wanted).await,
+            Command::Audit(args::Audit::Verify) => account::verify(self).await,
             Command::Openapi => {
                 self.screen.print(&crate::http::openapi_document());
                 Ok(Exit::Ok)

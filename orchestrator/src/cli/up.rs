@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::Context;
+use super::account;
 use super::args;
 use super::client::Client;
 use super::detach;
@@ -151,7 +152,15 @@ async fn run(
         }
         if let Some(status) = &mut status {
             let now = status.borrow_and_update().clone();
+            let before = told;
             told = show(context, &mut progress, &now, &data, told, *stop.borrow());
+            if told && !before {
+                // The node must be polled on: it is what answers.
+                tokio::select! {
+                    ended = &mut running => break ended,
+                    () = account::invite(context, &data) => {}
+                }
+            }
         }
     };
     progress.clear();

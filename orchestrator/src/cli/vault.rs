@@ -60,6 +60,26 @@ fn read_opener(
     Ok(Opener { kind, text })
 }
 
+/// Reads a new secret: twice on a terminal, once from standard input. `again` is the command to try again with.
+pub(super) fn read_new_secret(
+    context: &mut Context,
+    what: &str,
+    again: &str,
+) -> Result<Zeroizing<String>, Failure> {
+    let new = read_secret(context, &format!("New {what}: "))?;
+    if std::io::stdin().is_terminal() {
+        let second = read_secret(context, &format!("New {what} again: "))?;
+        if *second != *new {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("the two {what}s differ; nothing was changed"),
+                format!("run `{again}` again"),
+            ));
+        }
+    }
+    Ok(new)
+}
+
 /// Sets or changes the passphrase.
 pub(super) async fn change_passphrase(
     context: &mut Context,
@@ -72,17 +92,7 @@ pub(super) async fn change_passphrase(
     } else {
         None
     };
-    let new = read_secret(context, "New passphrase: ")?;
-    if std::io::stdin().is_terminal() {
-        let again = read_secret(context, "New passphrase again: ")?;
-        if *again != *new {
-            return Err(Failure::new(
-                Exit::Refused,
-                "the two passphrases differ; nothing was changed",
-                "run `flash-node passphrase change` again",
-            ));
-        }
-    }
+    let new = read_new_secret(context, "passphrase", "flash-node passphrase change")?;
     let body = serde_json::json!({
         "current": current.as_ref().map(|opener| serde_json::json!({ opener.kind: *opener.text })),
         "new": *new,

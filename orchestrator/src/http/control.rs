@@ -1,4 +1,4 @@
-//! Owns the changes that only the operating system's owner of the node may ask for, over the unix socket.
+//! Owns the changes of the node, for who may ask for them (`access`), and writes them into the audit log.
 //!
 //! Each handler reads its request, makes one [`Command`] and hands on the answer. Secrets are wrapped while the
 //! body is parsed; the body's own buffer is wiped. It does not know what a command does.
@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::FromRequest;
@@ -31,11 +32,16 @@ use utoipa::PartialSchema;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::access;
+use super::access::Asker;
 use super::error::ApiError;
 use super::error::ErrorBody;
 use super::guard::BODY_LIMIT;
 use super::read;
 use super::router::Face;
+use super::session::From;
+use super::session::blocking;
+use crate::account::Principal;
 use crate::id::EdgeId;
 use crate::id::Name;
 use crate::id::ServiceId;
@@ -51,19 +57,19 @@ type Answer = Result<Json<Reply>, ApiError>;
 type ServicePath = Result<Path<String>, PathRejection>;
 
 /// Prints what `apply` would do.
-#[utoipa::path(post, path = "/api/v1/plan", tag = "local-only", responses(
+#[utoipa::path(post, path = "/api/v1/plan", tag = "change", responses(
     (status = 200, description = "The plan, as text", body = Reply),
     (status = 422, description = "A file holds a mistake", body = ErrorBody)))]
-pub(super) async fn plan(State(face): State<Face>) -> Answer {
-    carry_out(&face, Command::Plan).await
+pub(super) async fn plan(State(face): State<Face>, Asker(by): Asker) -> Answer {
+    carry_out(&face, &by, Command::Plan).await
 }
 
 /// Accepts the files as the desired state.
-#[utoipa::path(post, path = "/api/v1/apply", tag = "local-only", responses(
+#[utoipa::path(post, path = "/api/v1/apply", tag = "change", responses(
     (status = 200, description = "What is done now", body = Reply),
     (status = 422, description = "A file holds a mistake", body = ErrorBody)))]
-pub(super) async fn apply(State(face): State<Face>) -> Answer {
-    carry_out(&face, Command::Apply).await
+pub(super) async fn apply(State(face): State<Face>, Asker(by): Asker) -> Answer {
+    carry_out(&face, &by, Command::Apply).await
 }
 
 /// A new value of a setting.
@@ -78,7 +84,7 @@ pub(super) struct SetBody {
 }
 
 /// Writes one setting and accepts it.
-#[utoipa::path(post, path = "/api/v1/services/{id}/settings/{name}", tag = "local-only",
+#[utoipa::path(post, path = "/api/v1/services/{id}/settings/{name}", tag = "change",
     params(("id" = String, Path, description = "The service"), ("name" = String, Path, description = "The setting")),
     request_body = SetBody,
     responses(
@@ -87,6 +93,7 @@ pub(super) struct SetBody {
         (status = 422, description = "The value is not allowed", body = ErrorBody)))]
 pub(super) async fn set(
     State(face): State<Face>,
+    Asker(by): Asker,
     path: Result<Path<(String, String)>, PathRejection>,
     Form(body): Form<SetBody>,
 ) -> Answer {
@@ -106,17 +113,17 @@ pub(super) async fn set(
         value: body.value,
         dry_run: body.dry_run,
     };
-    carry_out(&face, command).await
+    carry_out(&face, &by, command).await
 }
 
 /// Leaves a service out; its data stay.
-#[utoipa::path(post, path = "/api/v1/services/{id}/remove", tag = "local-only",
+#[utoipa::path(post, path = "/api/v1/services/{id}/remove", tag = "change",
     params(("id" = String, Path, description = "The service")),
     responses((status = 200, description = "What is done now", body = Reply),
         (status = 404, description = "There is no such service", body = ErrorBody)))]
-pub(super) async fn remove(State(face): State<Face>, id: ServicePath) -> Answer {
+pub(super) async fn remove(State(face): State<Face>, Asker(by): Asker, id: ServicePath) -> Answer {
     let service = service(&face, id)?;
-    carry_out(&face, Command::Remove { service }).await
+    carry_out(&face, &by, Command::Remove { service }).await
 }
 
 /// The name of a service, typed again.
@@ -128,13 +135,14 @@ pub(super) struct PurgeBody {
 }
 
 /// Deletes the data of a removed service.
-#[utoipa::path(post, path = "/api/v1/services/{id}/purge", tag = "local-only",
+#[utoipa::path(post, path = "/api/v1/services/{id}/purge", tag = "change",
     params(("id" = String, Path, description = "The service")), request_body = PurgeBody,
     responses((status = 200, description = "What was deleted", body = Reply),
         (status = 403, description = "The name typed again is another", body = ErrorBody),
         (status = 404, description = "There is no such service", body = ErrorBody)))]
 pub(super) async fn purge(
     State(face): State<Face>,
+    Asker(by): Asker,
     id: ServicePath,
     Form(body): Form<PurgeBody>,
 ) -> Answer {
@@ -151,38 +159,38 @@ pub(super) async fn purge(
         ));
     }
     let confirm = body.confirm;
-    carry_out(&face, Command::Purge { service, confirm }).await
+    carry_out(&face, &by, Command::Purge { service, confirm }).await
 }
 
 /// Tries a service again that needs the operator.
-#[utoipa::path(post, path = "/api/v1/services/{id}/retry", tag = "local-only",
+#[utoipa::path(post, path = "/api/v1/services/{id}/retry", tag = "change",
     params(("id" = String, Path, description = "The service")),
     responses((status = 200, description = "What is done now", body = Reply),
         (status = 404, description = "There is no such service", body = ErrorBody)))]
-pub(super) async fn retry(State(face): State<Face>, id: ServicePath) -> Answer {
+pub(super) async fn retry(State(face): State<Face>, Asker(by): Asker, id: ServicePath) -> Answer {
     let service = service(&face, id)?;
-    carry_out(&face, Command::Retry { service }).await
+    carry_out(&face, &by, Command::Retry { service }).await
 }
 
 /// Lists who may reach whom, for what.
-#[utoipa::path(post, path = "/api/v1/edges", tag = "local-only", responses(
+#[utoipa::path(post, path = "/api/v1/edges", tag = "change", responses(
     (status = 200, description = "Every edge, as text", body = Reply)))]
-pub(super) async fn edges(State(face): State<Face>) -> Answer {
-    carry_out(&face, Command::Edges).await
+pub(super) async fn edges(State(face): State<Face>, Asker(by): Asker) -> Answer {
+    carry_out(&face, &by, Command::Edges).await
 }
 
 /// Compares what runs with what was declared, and tells the age of every credential.
-#[utoipa::path(post, path = "/api/v1/audit", tag = "local-only", responses(
+#[utoipa::path(post, path = "/api/v1/audit", tag = "change", responses(
     (status = 200, description = "What was found, a line each", body = Reply)))]
-pub(super) async fn audit(State(face): State<Face>) -> Answer {
-    carry_out(&face, Command::Audit).await
+pub(super) async fn audit(State(face): State<Face>, Asker(by): Asker) -> Answer {
+    carry_out(&face, &by, Command::Audit).await
 }
 
 /// Lists the image of every service.
-#[utoipa::path(post, path = "/api/v1/images", tag = "local-only", responses(
+#[utoipa::path(post, path = "/api/v1/images", tag = "change", responses(
     (status = 200, description = "Every image, as text", body = Reply)))]
-pub(super) async fn images(State(face): State<Face>) -> Answer {
-    carry_out(&face, Command::Images).await
+pub(super) async fn images(State(face): State<Face>, Asker(by): Asker) -> Answer {
+    carry_out(&face, &by, Command::Images).await
 }
 
 /// Another image of a service.
@@ -197,13 +205,14 @@ pub(super) struct ImageBody {
 }
 
 /// Lets a service run in another image.
-#[utoipa::path(post, path = "/api/v1/services/{id}/image", tag = "local-only",
+#[utoipa::path(post, path = "/api/v1/services/{id}/image", tag = "change",
     params(("id" = String, Path, description = "The service")), request_body = ImageBody,
     responses((status = 200, description = "What is done now", body = Reply),
         (status = 404, description = "There is no such service", body = ErrorBody),
         (status = 422, description = "The image is not named by what it holds", body = ErrorBody)))]
 pub(super) async fn set_image(
     State(face): State<Face>,
+    Asker(by): Asker,
     id: ServicePath,
     Form(body): Form<ImageBody>,
 ) -> Answer {
@@ -213,7 +222,7 @@ pub(super) async fn set_image(
         image: body.image,
         dry_run: body.dry_run,
     };
-    carry_out(&face, command).await
+    carry_out(&face, &by, command).await
 }
 
 /// Credentials to replace.
@@ -228,11 +237,15 @@ pub(super) struct RotateBody {
 }
 
 /// Replaces credentials; events say when each old one was refused.
-#[utoipa::path(post, path = "/api/v1/rotate", tag = "local-only", request_body = RotateBody, responses(
+#[utoipa::path(post, path = "/api/v1/rotate", tag = "change", request_body = RotateBody, responses(
     (status = 200, description = "What is done now", body = Reply),
     (status = 404, description = "There is no such edge", body = ErrorBody),
     (status = 409, description = "The node does not make this credential", body = ErrorBody)))]
-pub(super) async fn rotate(State(face): State<Face>, Form(body): Form<RotateBody>) -> Answer {
+pub(super) async fn rotate(
+    State(face): State<Face>,
+    Asker(by): Asker,
+    Form(body): Form<RotateBody>,
+) -> Answer {
     let edges: Result<Vec<EdgeId>, _> = body.edges.into_iter().map(EdgeId::try_from).collect();
     let edges = edges.map_err(|error| {
         ApiError::new(
@@ -243,14 +256,14 @@ pub(super) async fn rotate(State(face): State<Face>, Form(body): Form<RotateBody
         )
     })?;
     let dry_run = body.dry_run;
-    carry_out(&face, Command::Rotate { edges, dry_run }).await
+    carry_out(&face, &by, Command::Rotate { edges, dry_run }).await
 }
 
 /// Stops every service, then the daemon.
-#[utoipa::path(post, path = "/api/v1/down", tag = "local-only", responses(
+#[utoipa::path(post, path = "/api/v1/down", tag = "change", responses(
     (status = 200, description = "What is done now", body = Reply)))]
-pub(super) async fn down(State(face): State<Face>) -> Answer {
-    carry_out(&face, Command::Down).await
+pub(super) async fn down(State(face): State<Face>, Asker(by): Asker) -> Answer {
+    carry_out(&face, &by, Command::Down).await
 }
 
 /// A way to open the vault.
@@ -285,21 +298,38 @@ impl UnlockBody {
 }
 
 /// Opens the vault.
-#[utoipa::path(post, path = "/api/v1/vault/unlock", tag = "local-only", request_body = UnlockBody,
+#[utoipa::path(post, path = "/api/v1/vault/unlock", tag = "change", request_body = UnlockBody,
     responses((status = 200, description = "The vault is open", body = Reply),
         (status = 403, description = "It did not open with this", body = ErrorBody),
         (status = 429, description = "Too many attempts", body = ErrorBody)))]
-pub(super) async fn unlock(State(face): State<Face>, Form(body): Form<UnlockBody>) -> Answer {
+pub(super) async fn unlock(
+    State(face): State<Face>,
+    who: Option<Extension<Principal>>,
+    From(origin): From,
+    Form(body): Form<UnlockBody>,
+) -> Answer {
     let with = body.open()?;
-    carry_out(&face, Command::Unlock { with }).await
+    let reply = face.node.command(Command::Unlock { with }).await?;
+    // Only an open vault has a log to write into.
+    let actor = match who.as_deref() {
+        Some(who) => who.actor(),
+        None => format!("somebody at {}", origin.address),
+    };
+    record(
+        &face,
+        &actor,
+        ("unlock", "the vault was unlocked".to_owned()),
+    )
+    .await?;
+    Ok(Json(reply))
 }
 
 /// Closes the vault; services go on.
-#[utoipa::path(post, path = "/api/v1/vault/seal", tag = "local-only", responses(
+#[utoipa::path(post, path = "/api/v1/vault/seal", tag = "change", responses(
     (status = 200, description = "The vault is closed", body = Reply),
     (status = 409, description = "There is no vault, or it opens itself", body = ErrorBody)))]
-pub(super) async fn seal(State(face): State<Face>) -> Answer {
-    carry_out(&face, Command::Seal).await
+pub(super) async fn seal(State(face): State<Face>, Asker(by): Asker) -> Answer {
+    carry_out(&face, &by, Command::Seal).await
 }
 
 /// A new passphrase.
@@ -313,17 +343,18 @@ pub(super) struct PassphraseBody {
 }
 
 /// Sets or changes the passphrase.
-#[utoipa::path(post, path = "/api/v1/vault/passphrase", tag = "local-only", request_body = PassphraseBody,
+#[utoipa::path(post, path = "/api/v1/vault/passphrase", tag = "change", request_body = PassphraseBody,
     responses((status = 200, description = "It is changed; the text may hold a recovery key to write down", body = Reply),
         (status = 403, description = "The vault did not open with this", body = ErrorBody),
         (status = 422, description = "The new passphrase is too weak", body = ErrorBody)))]
 pub(super) async fn change_passphrase(
     State(face): State<Face>,
+    Asker(by): Asker,
     Form(body): Form<PassphraseBody>,
 ) -> Answer {
     let with = body.current.map(UnlockBody::open).transpose()?;
     let new = body.new.0;
-    carry_out(&face, Command::ChangePassphrase { with, new }).await
+    carry_out(&face, &by, Command::ChangePassphrase { with, new }).await
 }
 
 /// Where a key file is written.
@@ -341,6 +372,7 @@ pub(super) struct KeyFileBody {
         (status = 422, description = "It cannot be written there", body = ErrorBody)))]
 pub(super) async fn add_key_file(
     State(face): State<Face>,
+    Asker(by): Asker,
     Form(body): Form<KeyFileBody>,
 ) -> Answer {
     if !body.path.is_absolute() {
@@ -351,11 +383,91 @@ pub(super) async fn add_key_file(
             "name the key file from the root on",
         ));
     }
-    carry_out(&face, Command::AddKeyFile { path: body.path }).await
+    carry_out(&face, &by, Command::AddKeyFile { path: body.path }).await
 }
 
-async fn carry_out(face: &Face, command: Command) -> Answer {
+async fn carry_out(face: &Face, by: &Principal, command: Command) -> Answer {
+    if let Some((act, matters)) = act(&command) {
+        if matters {
+            let asks = by.clone();
+            blocking(face, move |accounts| access::confirm(accounts, &asks)).await?;
+        }
+        // Before it is done: what was done and stands in no log must not be.
+        record(face, &by.actor(), act).await?;
+    }
     Ok(Json(face.node.command(command).await?))
+}
+
+/// Writes into the audit log; while the vault is sealed the node's history alone has it.
+async fn record(
+    face: &Face,
+    actor: &str,
+    (action, text): (&'static str, String),
+) -> Result<(), ApiError> {
+    let actor = actor.to_owned();
+    blocking(face, move |accounts| accounts.record(&actor, action, &text)).await?;
+    Ok(())
+}
+
+/// Returns what a command is called in the audit log, and whether it matters enough for the password to be shown again;
+/// nothing for one that only looks.
+fn act(command: &Command) -> Option<((&'static str, String), bool)> {
+    let (action, text, matters) = match command {
+        Command::Plan | Command::Edges | Command::Audit | Command::Images => return None,
+        Command::Set { dry_run, .. }
+        | Command::SetImage { dry_run, .. }
+        | Command::Rotate { dry_run, .. }
+            if *dry_run =>
+        {
+            return None;
+        }
+        Command::Apply => ("apply", "apply the files as they are".to_owned(), true),
+        Command::Set {
+            service,
+            setting,
+            value,
+            ..
+        } => (
+            "set",
+            format!("set {service}.{setting} to `{}`", shortened(value)),
+            false,
+        ),
+        Command::Remove { service } => ("remove", format!("leave {service} out"), true),
+        Command::Purge { service, .. } => ("purge", format!("delete the data of {service}"), true),
+        Command::Retry { service } => ("retry", format!("try {service} again"), false),
+        Command::SetImage { service, image, .. } => (
+            "set_image",
+            format!("let {service} run in {}", shortened(image)),
+            true,
+        ),
+        Command::Rotate { edges, .. } if edges.is_empty() => {
+            ("rotate", "replace every credential".to_owned(), true)
+        }
+        Command::Rotate { edges, .. } => {
+            let edges: Vec<String> = edges.iter().map(ToString::to_string).collect();
+            let text = format!("replace the credential of {}", edges.join(", "));
+            ("rotate", text, true)
+        }
+        Command::Down => ("down", "stop the node".to_owned(), true),
+        Command::Unlock { .. } => ("unlock", "unlock the vault".to_owned(), false),
+        Command::Seal => ("seal", "seal the vault".to_owned(), false),
+        Command::ChangePassphrase { .. } => (
+            "passphrase",
+            "set or change the passphrase".to_owned(),
+            true,
+        ),
+        Command::AddKeyFile { path } => (
+            "key_file",
+            format!("write a key file to {}", path.display()),
+            true,
+        ),
+    };
+    Some(((action, text), matters))
+}
+
+/// What somebody typed, cut to what a line of a log holds and without what would break it.
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 /// Reads a service's name. A name that no service can have is as unknown as one that none has.
@@ -369,7 +481,7 @@ pub(super) fn service(face: &Face, id: ServicePath) -> Result<ServiceId, ApiErro
 }
 
 /// A secret in a body: wrapped while it is parsed, never printed.
-pub(super) struct SecretText(SecretBytes);
+pub(super) struct SecretText(pub(super) SecretBytes);
 
 impl PartialSchema for SecretText {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
@@ -399,7 +511,7 @@ impl<'de> Deserialize<'de> for SecretText {
 }
 
 /// A JSON body, bounded in size and time; its buffer is wiped, and what it holds is never repeated in an error.
-pub(super) struct Form<T>(T);
+pub(super) struct Form<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = ApiError;

@@ -3,13 +3,16 @@
 //! It does not know what a code means to a person at a terminal (`cli::exit`).
 
 use axum::Json;
+use axum::http::HeaderValue;
 use axum::http::StatusCode;
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use serde::Deserialize;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::account::AccountError;
 use crate::node::Refusal;
 
 /// The one shape of every error.
@@ -28,6 +31,8 @@ pub struct ErrorBody {
 pub(crate) struct ApiError {
     status: StatusCode,
     body: ErrorBody,
+    /// When to come back, where there is a moment. Units: seconds.
+    retry_after: Option<u64>,
 }
 
 impl ApiError {
@@ -45,6 +50,7 @@ impl ApiError {
                 message: message.into(),
                 hint: hint.into(),
             },
+            retry_after: None,
         }
     }
 
@@ -86,7 +92,10 @@ fn status_of(code: &str) -> StatusCode {
             StatusCode::NOT_FOUND
         }
         "wrong_passphrase" | "wrong_recovery_key" | "wrong_key_file" | "confirm_mismatch"
-        | "not_allowed" => StatusCode::FORBIDDEN,
+        | "not_allowed" | "wrong_setup_code" | "confirm_needed" => StatusCode::FORBIDDEN,
+        "wrong_credentials" | "second_factor_needed" | "wrong_second_factor" | "signed_out" => {
+            StatusCode::UNAUTHORIZED
+        }
         "bad_manifest"
         | "bad_choices"
         | "bad_value"
@@ -96,9 +105,15 @@ fn status_of(code: &str) -> StatusCode {
         | "key_file_inside"
         | "key_file_exists"
         | "key_file_folder"
-        | "bad_path" => StatusCode::UNPROCESSABLE_ENTITY,
+        | "bad_path"
+        | "bad_name"
+        | "bad_language"
+        | "bad_token"
+        | "password_too_short"
+        | "password_too_long"
+        | "password_is_name" => StatusCode::UNPROCESSABLE_ENTITY,
         "vault_sealed" => StatusCode::LOCKED,
-        "too_soon" => StatusCode::TOO_MANY_REQUESTS,
+        "too_soon" | "too_many_attempts" => StatusCode::TOO_MANY_REQUESTS,
         "stopping" | "not_ready" => StatusCode::SERVICE_UNAVAILABLE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::CONFLICT,
@@ -123,12 +138,41 @@ impl From<Refusal> for ApiError {
                 message: refusal.message,
                 hint: refusal.hint,
             },
+            retry_after: None,
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        if let AccountError::Store(cause) = &error {
+            tracing::error!(error = %cause, "the accounts could not be read or written");
+            return Self::internal();
+        }
+        let wait = match &error {
+            AccountError::TooManyAttempts { wait } => Some(wait.as_secs().max(1)),
+            _ => None,
+        };
+        Self {
+            retry_after: wait,
+            ..Self::new(
+                status_of(error.code()),
+                error.code(),
+                error.to_string(),
+                error.hint(),
+            )
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }

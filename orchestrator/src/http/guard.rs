@@ -12,7 +12,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::HeaderName;
 use axum::http::HeaderValue;
-use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
@@ -110,19 +109,10 @@ fn forbidden(code: &str, message: &str) -> ApiError {
     )
 }
 
-/// Refuses what a foreign page could have sent, and every change: over TCP the node is only read.
+/// Refuses what a foreign page could have sent.
 pub(crate) async fn tcp(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
     if let Some(error) = refuse(&names, request.uri(), request.headers()) {
         return error.into_response();
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let error = ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "read_only",
-            "nothing can be changed over TCP until the node has accounts",
-            "use the flash-node command line; it speaks over the owner's unix socket",
-        );
-        return ([(header::ALLOW, "GET, HEAD")], error).into_response();
     }
     next.run(request).await
 }

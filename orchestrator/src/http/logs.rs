@@ -1,4 +1,4 @@
-//! Owns the streaming of a service's log lines to the owner.
+//! Owns the streaming of a service's log lines, to who runs the node.
 //!
 //! It does not know where the lines are kept.
 
@@ -45,7 +45,7 @@ pub(super) struct Wanted {
 }
 
 /// Streams a service's log lines, oldest first, one per line.
-#[utoipa::path(get, path = "/api/v1/services/{id}/logs", tag = "local-only",
+#[utoipa::path(get, path = "/api/v1/services/{id}/logs", tag = "read",
     params(("id" = String, Path, description = "The service"), Wanted),
     responses(
         (status = 200, description = "The lines", content_type = "text/plain", body = String),

@@ -1,8 +1,9 @@
-//! Owns the node's HTTP face: a read-only TCP listener on loopback and the owner's unix socket.
+//! Owns the node's HTTP face: a TCP listener on loopback for who is signed in, and the owner's unix socket.
 //!
 //! It does not know who answers ([`Node`](crate::node::Node) does), nor how a person reads it (`cli`).
 //! Every request passes `guard` before it reaches a handler; every error has the one shape of [`ErrorBody`].
 
+mod access;
 mod control;
 mod error;
 mod events;
@@ -11,9 +12,11 @@ mod index;
 mod logs;
 mod metrics;
 mod openapi;
+mod people;
 mod read;
 mod router;
 mod server;
+mod session;
 mod socket;
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,14 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
+use axum::routing::delete;
 use axum::routing::get;
+use axum::routing::patch;
 use axum::routing::post;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::access;
 use super::control;
 use super::error::ApiError;
 use super::events;
@@ -20,7 +23,11 @@ use super::guard;
 use super::index;
 use super::logs;
 use super::metrics::Metrics;
+use super::people;
 use super::read;
+use super::session;
+use super::session::Cookies;
+use crate::account::Accounts;
 use crate::node::Node;
 use crate::status::NodeStatus;
 
@@ -32,6 +39,10 @@ pub(super) const STREAM_LIMIT: usize = 48;
 pub(super) struct Face {
     /// Who answers.
     pub(super) node: Arc<dyn Node>,
+    /// Who may ask.
+    pub(super) accounts: Arc<Accounts>,
+    /// The cookies of this listener.
+    pub(super) cookies: Arc<Cookies>,
     /// Cancelled when the node stops; ends the streams.
     pub(super) token: CancellationToken,
     /// What is counted here.
@@ -41,10 +52,17 @@ pub(super) struct Face {
 }
 
 impl Face {
-    /// Builds the state of one listener.
-    pub(super) fn new(node: Arc<dyn Node>, token: CancellationToken) -> Self {
+    /// Builds the state of one listener; `port` is 0 where it has none.
+    pub(super) fn new(
+        node: Arc<dyn Node>,
+        accounts: Arc<Accounts>,
+        token: CancellationToken,
+        port: u16,
+    ) -> Self {
         Self {
             node,
+            accounts,
+            cookies: Arc::new(Cookies::of(port)),
             token,
             metrics: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAM_LIMIT)),
@@ -69,11 +87,42 @@ impl Face {
     }
 }
 
-/// Builds the read-only router of the TCP listener.
+/// Builds the router of the TCP listener: everything for who may, by the table of `access`.
 pub(super) fn tcp(face: Face, names: guard::Names) -> Router {
     let routes = reading()
+        .merge(changing())
+        .merge(people())
         .route("/", get(index::page))
-        .route("/api/v1/services/{id}/logs", get(local_only));
+        .route(
+            "/api/v1/session",
+            post(session::sign_in).delete(session::sign_out),
+        )
+        .route("/api/v1/session/confirm", post(session::confirm))
+        .route("/api/v1/set-up", post(session::set_up))
+        .route(
+            "/api/v1/sessions",
+            get(session::sessions).delete(session::drop_other_sessions),
+        )
+        .route("/api/v1/sessions/{id}", delete(session::drop_session))
+        .route("/api/v1/account/password", post(people::change_password))
+        .route("/api/v1/account/language", post(people::set_language))
+        .route(
+            "/api/v1/account/second-factor",
+            post(people::begin_factor).delete(people::drop_factor),
+        )
+        .route(
+            "/api/v1/account/second-factor/confirm",
+            post(people::confirm_factor),
+        )
+        .route(
+            "/api/v1/account/recovery-codes",
+            post(people::recovery_codes),
+        )
+        .route("/api/v1/tokens", post(people::add_token))
+        .route_layer(middleware::from_fn_with_state(
+            face.clone(),
+            access::enforce,
+        ));
     finish(routes, face, |router| {
         router.layer(middleware::from_fn_with_state(Arc::new(names), guard::tcp))
     })
@@ -82,6 +131,17 @@ pub(super) fn tcp(face: Face, names: guard::Names) -> Router {
 /// Builds the router of the owner's unix socket: everything that can be read, and every change.
 pub(super) fn unix(face: Face) -> Router {
     let routes = reading()
+        .merge(changing())
+        .merge(people())
+        .route("/api/v1/setup-code", post(session::set_up_code))
+        .route("/api/v1/accounts/reset", post(people::reset))
+        .route("/api/v1/vault/key-file", post(control::add_key_file))
+        .route_layer(middleware::from_fn(access::machine));
+    finish(routes, face, |router| router)
+}
+
+fn changing() -> Router<Face> {
+    Router::new()
         .route("/api/v1/plan", post(control::plan))
         .route("/api/v1/apply", post(control::apply))
         .route("/api/v1/services/{id}/settings/{name}", post(control::set))
@@ -98,8 +158,24 @@ pub(super) fn unix(face: Face) -> Router {
         .route("/api/v1/vault/unlock", post(control::unlock))
         .route("/api/v1/vault/seal", post(control::seal))
         .route("/api/v1/vault/passphrase", post(control::change_passphrase))
-        .route("/api/v1/vault/key-file", post(control::add_key_file));
-    finish(routes, face, |router| router)
+}
+
+fn people() -> Router<Face> {
+    Router::new()
+        .route("/api/v1/session", get(session::session))
+        .route("/api/v1/shop", get(people::shop))
+        .route(
+            "/api/v1/accounts",
+            get(people::accounts).post(people::add_account),
+        )
+        .route(
+            "/api/v1/accounts/{id}",
+            patch(people::change_account).delete(people::drop_account),
+        )
+        .route("/api/v1/tokens", get(people::tokens))
+        .route("/api/v1/tokens/{id}", delete(people::drop_token))
+        .route("/api/v1/audit-log", get(people::audit_log))
+        .route("/api/v1/audit-log/verify", post(people::verify_audit_log))
 }
 
 fn reading() -> Router<Face> {
@@ -127,13 +203,4 @@ fn finish(routes: Router<Face>, face: Face, guard: impl FnOnce(Router) -> Router
     guard(router)
         .layer(DefaultBodyLimit::max(guard::BODY_LIMIT))
         .layer(middleware::from_fn(guard::every))
-}
-
-async fn local_only() -> ApiError {
-    ApiError::new(
-        StatusCode::FORBIDDEN,
-        "local_only",
-        "logs are read over the owner's unix socket only",
-        "use `flash-node logs SERVICE`",
-    )
 }

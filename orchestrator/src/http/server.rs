@@ -4,12 +4,17 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
@@ -26,6 +31,7 @@ use super::guard::Names;
 use super::router;
 use super::router::Face;
 use super::socket::ControlSocket;
+use crate::account::Accounts;
 use crate::node::Node;
 
 /// How many connections one listener keeps; the rest wait in the kernel's queue.
@@ -39,28 +45,34 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long accepting rests when the system has no more files.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// Serves the read-only API over TCP until `token` is cancelled and the last answer is given.
+/// Serves the API over TCP, to who may, until `token` is cancelled and the last answer is given.
 ///
 /// Bind `listener` with [`bind_tcp`](super::bind_tcp), which keeps it on loopback.
-pub async fn serve_tcp(listener: TcpListener, node: Arc<dyn Node>, token: CancellationToken) {
-    serve_tcp_within(listener, node, token, HEADER_TIMEOUT).await;
+pub async fn serve_tcp(
+    listener: TcpListener,
+    node: Arc<dyn Node>,
+    accounts: Arc<Accounts>,
+    token: CancellationToken,
+) {
+    serve_tcp_within(listener, node, accounts, token, HEADER_TIMEOUT).await;
 }
 
 /// Serves as [`serve_tcp`] does, with another patience.
 pub(super) async fn serve_tcp_within(
     listener: TcpListener,
     node: Arc<dyn Node>,
+    accounts: Arc<Accounts>,
     token: CancellationToken,
     header_timeout: Duration,
 ) {
-    let names = match listener.local_addr() {
-        Ok(address) => Names::of(address),
+    let (names, port) = match listener.local_addr() {
+        Ok(address) => (Names::of(address), address.port()),
         Err(error) => {
             tracing::error!(%error, "the TCP listener has no address; the API is not served");
             return;
         }
     };
-    let face = Face::new(Arc::clone(&node), token.clone());
+    let face = Face::new(Arc::clone(&node), accounts, token.clone(), port);
     let metrics = Arc::clone(&face.metrics);
     let watch_starts = async {
         let mut status = node.status();
@@ -84,10 +96,11 @@ pub(super) async fn serve_tcp_within(
 pub async fn serve_unix(
     socket: ControlSocket,
     node: Arc<dyn Node>,
+    accounts: Arc<Accounts>,
     token: CancellationToken,
     owner_uid: u32,
 ) {
-    let face = Face::new(node, token.clone());
+    let face = Face::new(node, accounts, token.clone(), 0);
     let owned = Owned { socket, owner_uid };
     serve(owned, router::unix(face), token, HEADER_TIMEOUT).await;
 }
@@ -97,20 +110,23 @@ pub(super) fn peer_allowed(peer_uid: u32, owner_uid: u32) -> bool {
     peer_uid == owner_uid || peer_uid == 0
 }
 
+/// A connection, and the address it came from where it has one.
+type Accepted<S> = (S, Option<SocketAddr>);
+
 /// Gives connections; nothing for a peer that was refused.
 trait Accept: Send {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    fn next(&self) -> impl Future<Output = io::Result<Option<Self::Stream>>> + Send;
+    fn next(&self) -> impl Future<Output = io::Result<Option<Accepted<Self::Stream>>>> + Send;
 }
 
 impl Accept for TcpListener {
     type Stream = TcpStream;
 
-    async fn next(&self) -> io::Result<Option<TcpStream>> {
-        let (stream, _) = self.accept().await?;
+    async fn next(&self) -> io::Result<Option<Accepted<TcpStream>>> {
+        let (stream, peer) = self.accept().await?;
         // Events go out at once; a failure costs only speed.
         let _ = stream.set_nodelay(true);
-        Ok(Some(stream))
+        Ok(Some((stream, Some(peer))))
     }
 }
 
@@ -122,7 +138,7 @@ struct Owned {
 impl Accept for Owned {
     type Stream = UnixStream;
 
-    async fn next(&self) -> io::Result<Option<UnixStream>> {
+    async fn next(&self) -> io::Result<Option<Accepted<UnixStream>>> {
         let (stream, _) = self.socket.listener.accept().await?;
         let peer = stream.peer_cred()?.uid();
         if !peer_allowed(peer, self.owner_uid) {
@@ -132,7 +148,7 @@ impl Accept for Owned {
             );
             return Ok(None);
         }
-        Ok(Some(stream))
+        Ok(Some((stream, None)))
     }
 }
 
@@ -189,19 +205,26 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 }
 
 async fn connection<S>(
-    stream: S,
+    (stream, peer): Accepted<S>,
     router: Router,
     token: CancellationToken,
     header_timeout: Duration,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        routes.call(request)
+    });
     let mut served = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
             .max_buf_size(HEADER_LIMIT)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(stream), service)
     );
     // The connection is polled again below; nothing is lost when the first wait is dropped.
     let ended = tokio::select! {

@@ -26,12 +26,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::BindError;
 use super::ErrorBody;
+use super::access;
 use super::bind_tcp;
 use super::bind_unix;
 use super::guard;
 use super::metrics;
 use super::server::peer_allowed;
 use super::server::serve_tcp_within;
+use crate::account::Accounts;
+use crate::account::Right;
+use crate::account::fixture::Hands;
+use crate::account::fixture::accounts;
+use crate::clock::Clock;
 use crate::node::Node;
 use crate::node::Reply;
 use crate::node::fixture;
@@ -41,11 +47,16 @@ use crate::status::NodeStatus;
 /// No wait in these tests is longer.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+mod people;
+
 struct Tcp {
     address: SocketAddr,
     node: Arc<FixtureNode>,
+    accounts: Arc<Accounts>,
+    hands: Arc<Hands>,
     token: CancellationToken,
     tasks: JoinSet<()>,
+    _folder: tempfile::TempDir,
 }
 
 async fn tcp() -> Tcp {
@@ -54,16 +65,23 @@ async fn tcp() -> Tcp {
     let node = FixtureNode::new(token.clone());
     let mut tasks = JoinSet::new();
     let address = listener.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let hands = Arc::new(Hands::default());
+    let accounts = accounts(folder.path(), Arc::clone(&hands) as Arc<dyn Clock>);
     tasks.spawn(super::serve_tcp(
         listener,
         Arc::clone(&node) as Arc<dyn Node>,
+        Arc::clone(&accounts),
         token.clone(),
     ));
     Tcp {
         address,
         node,
+        accounts,
+        hands,
         token,
         tasks,
+        _folder: folder,
     }
 }
 
@@ -89,6 +107,7 @@ async fn unix() -> Unix {
     tasks.spawn(super::serve_unix(
         socket,
         Arc::clone(&node) as Arc<dyn Node>,
+        accounts(folder.path(), Arc::new(Hands::default())),
         token.clone(),
         own_uid(),
     ));
@@ -350,27 +369,22 @@ fn names_of_an_odd_loopback_address_hold_that_address_too() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_changed_over_tcp() {
+async fn nothing_can_be_changed_over_tcp_before_somebody_owns_the_node() {
     let server = tcp().await;
-    for path in [
-        "/api/v1/down",
-        "/api/v1/apply",
-        "/api/v1/vault/unlock",
-        "/api/v1/status",
-    ] {
-        for method in ["POST", "PUT", "DELETE", "PATCH"] {
-            let answer = server.refused(method, path, &[]).await;
-            assert_eq!(
-                answer,
-                (StatusCode::METHOD_NOT_ALLOWED, "read_only".to_owned())
-            );
+    for (method, path, access) in access::TABLE {
+        let reads = *access == access::Access::Needs(Right::Read) && *method == "GET";
+        if reads || *access == access::Access::Anybody {
+            continue;
         }
+        let path = path.replace("{id}", "relay").replace("{name}", "name");
+        let answer = server.refused(method, &path, &[]).await;
+        assert_eq!(
+            answer,
+            (StatusCode::CONFLICT, "not_set_up".to_owned()),
+            "{method} {path}"
+        );
     }
     assert!(!server.token.is_cancelled());
-    let logs = server
-        .refused("GET", "/api/v1/services/relay/logs", &[])
-        .await;
-    assert_eq!(logs, (StatusCode::FORBIDDEN, "local_only".to_owned()));
 }
 
 #[tokio::test]
@@ -663,7 +677,7 @@ fn openapi_file_is_fresh() {
     let document: serde_json::Value = serde_json::from_str(kept).unwrap();
     let paths = document["paths"].as_object().unwrap();
     assert_eq!(
-        paths["/api/v1/vault/unlock"]["post"]["tags"][0],
+        paths["/api/v1/vault/key-file"]["post"]["tags"][0],
         "local-only"
     );
     assert_eq!(paths["/api/v1/status"]["get"]["tags"][0], "read");
@@ -844,6 +858,7 @@ async fn other_users_are_refused_by_their_credentials() {
     tasks.spawn(super::serve_unix(
         bind_unix(&path).unwrap(),
         node,
+        accounts(folder.path(), Arc::new(Hands::default())),
         token,
         own_uid() + 1,
     ));
@@ -888,7 +903,9 @@ async fn a_request_that_never_ends_its_head_is_cut_off() {
     let node = FixtureNode::new(token.clone());
     let mut tasks = JoinSet::new();
     let patience = Duration::from_millis(200);
-    tasks.spawn(serve_tcp_within(listener, node, token, patience));
+    let folder = tempfile::tempdir().unwrap();
+    let people = accounts(folder.path(), Arc::new(Hands::default()));
+    tasks.spawn(serve_tcp_within(listener, node, people, token, patience));
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream
         .write_all(b"GET /api/v1/status HTTP/1.1\r\nHost: ")

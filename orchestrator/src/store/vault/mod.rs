@@ -367,7 +367,8 @@ impl Vault {
         Ok(())
     }
 
-    fn database(&self) -> Option<Arc<Database>> {
+    /// Returns the open database, for the tables of people; nothing while the vault is sealed.
+    pub(crate) fn database(&self) -> Option<Arc<Database>> {
         let inner = self.inner();
         inner.open.as_ref().map(|open| Arc::clone(&open.database))
     }

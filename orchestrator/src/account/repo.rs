@@ -1,0 +1,449 @@
+//! Owns every statement on the tables of people: accounts, sessions, tokens, the audit log.
+//!
+//! It does not know who may do what, nor how a password is kept.
+
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::Transaction;
+use rusqlite::params;
+
+use super::audit;
+use super::audit::AuditRow;
+use super::audit::Check;
+use super::audit::Verdict;
+use super::code::Hash;
+use super::role::Role;
+use crate::clock::UnixMillis;
+
+type Done<T> = rusqlite::Result<T>;
+
+/// An account as it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) language: String,
+    pub(super) password: String,
+    pub(super) factor: Option<Vec<u8>>,
+    pub(super) factor_new: Option<Vec<u8>>,
+    pub(super) factor_step: u64,
+    pub(super) created_at: UnixMillis,
+    pub(super) signed_in_at: Option<UnixMillis>,
+}
+
+/// A session as it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct KeptSession {
+    pub(super) id: String,
+    pub(super) account: String,
+    pub(super) created_at: UnixMillis,
+    pub(super) seen_at: UnixMillis,
+    pub(super) confirmed_at: UnixMillis,
+    pub(super) came_from: String,
+    pub(super) agent: String,
+}
+
+/// A token as it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct KeptToken {
+    pub(super) id: String,
+    pub(super) account: String,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) created_at: UnixMillis,
+    pub(super) expires_at: UnixMillis,
+    pub(super) used_at: Option<UnixMillis>,
+}
+
+fn millis(at: UnixMillis) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+fn at(row: &Row<'_>, column: &str) -> Done<UnixMillis> {
+    Ok(UnixMillis(row.get::<_, i64>(column)?.cast_unsigned()))
+}
+
+fn maybe_at(row: &Row<'_>, column: &str) -> Done<Option<UnixMillis>> {
+    let at: Option<i64> = row.get(column)?;
+    Ok(at.map(|at| UnixMillis(at.cast_unsigned())))
+}
+
+/// A role that this release does not know gives the least.
+fn role(row: &Row<'_>) -> Done<Role> {
+    let word: String = row.get("role")?;
+    Ok(Role::read(&word).unwrap_or(Role::Cashier))
+}
+
+fn account(row: &Row<'_>) -> Done<Kept> {
+    Ok(Kept {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        role: role(row)?,
+        language: row.get("language")?,
+        password: row.get("password")?,
+        factor: row.get("factor")?,
+        factor_new: row.get("factor_new")?,
+        factor_step: row.get::<_, i64>("factor_step")?.cast_unsigned(),
+        created_at: at(row, "created_at")?,
+        signed_in_at: maybe_at(row, "signed_in_at")?,
+    })
+}
+
+fn session(row: &Row<'_>) -> Done<KeptSession> {
+    Ok(KeptSession {
+        id: row.get("id")?,
+        account: row.get("account")?,
+        created_at: at(row, "created_at")?,
+        seen_at: at(row, "seen_at")?,
+        confirmed_at: at(row, "confirmed_at")?,
+        came_from: row.get("came_from")?,
+        agent: row.get("agent")?,
+    })
+}
+
+fn token(row: &Row<'_>) -> Done<KeptToken> {
+    Ok(KeptToken {
+        id: row.get("id")?,
+        account: row.get("account")?,
+        name: row.get("name")?,
+        role: role(row)?,
+        created_at: at(row, "created_at")?,
+        expires_at: at(row, "expires_at")?,
+        used_at: maybe_at(row, "used_at")?,
+    })
+}
+
+// === Accounts ===
+
+pub(super) fn accounts_in_tx(tx: &Transaction<'_>) -> Done<Vec<Kept>> {
+    tx.prepare("SELECT * FROM account ORDER BY created_at, id")?
+        .query_map([], account)?
+        .collect()
+}
+
+pub(super) fn account_in_tx(tx: &Transaction<'_>, id: &str) -> Done<Option<Kept>> {
+    tx.prepare("SELECT * FROM account WHERE id = ?1")?
+        .query_row([id], account)
+        .optional()
+}
+
+pub(super) fn account_named_in_tx(tx: &Transaction<'_>, name: &str) -> Done<Option<Kept>> {
+    tx.prepare("SELECT * FROM account WHERE name = ?1")?
+        .query_row([name], account)
+        .optional()
+}
+
+pub(super) fn owners_in_tx(tx: &Transaction<'_>) -> Done<u64> {
+    tx.query_row(
+        "SELECT count(*) FROM account WHERE role = 'owner'",
+        [],
+        |row| row.get::<_, i64>(0).map(i64::cast_unsigned),
+    )
+}
+
+/// Writes an account, new or changed.
+pub(super) fn keep_account_in_tx(tx: &Transaction<'_>, kept: &Kept) -> Done<()> {
+    let Kept {
+        id,
+        name,
+        role,
+        language,
+        password,
+        factor,
+        factor_new,
+        factor_step,
+        created_at,
+        signed_in_at,
+    } = kept;
+    tx.execute(
+        "INSERT INTO account (id, name, role, language, password, factor, factor_new, factor_step, created_at, signed_in_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET name = ?2, role = ?3, language = ?4, password = ?5, factor = ?6,
+             factor_new = ?7, factor_step = ?8, created_at = ?9, signed_in_at = ?10",
+        params![
+            id,
+            name,
+            role.as_str(),
+            language,
+            password,
+            factor,
+            factor_new,
+            factor_step.cast_signed(),
+            millis(*created_at),
+            signed_in_at.map(millis)
+        ],
+    )
+    .map(|_| ())
+}
+
+/// Deletes an account, with its sessions, tokens and codes.
+pub(super) fn drop_account_in_tx(tx: &Transaction<'_>, id: &str) -> Done<bool> {
+    Ok(tx.execute("DELETE FROM account WHERE id = ?1", [id])? > 0)
+}
+
+// === Recovery codes ===
+
+pub(super) fn replace_codes_in_tx(tx: &Transaction<'_>, account: &str, codes: &[Hash]) -> Done<()> {
+    tx.execute("DELETE FROM recovery_code WHERE account = ?1", [account])?;
+    for hash in codes {
+        tx.execute(
+            "INSERT INTO recovery_code (account, hash) VALUES (?1, ?2)",
+            params![account, hash],
+        )?;
+    }
+    Ok(())
+}
+
+/// Uses a code up, and says whether there was one.
+pub(super) fn use_code_in_tx(tx: &Transaction<'_>, account: &str, hash: &Hash) -> Done<bool> {
+    let gone = tx.execute(
+        "DELETE FROM recovery_code WHERE account = ?1 AND hash = ?2",
+        params![account, hash],
+    )?;
+    Ok(gone > 0)
+}
+
+pub(super) fn codes_left_in_tx(tx: &Transaction<'_>, account: &str) -> Done<u64> {
+    tx.query_row(
+        "SELECT count(*) FROM recovery_code WHERE account = ?1",
+        [account],
+        |row| row.get::<_, i64>(0).map(i64::cast_unsigned),
+    )
+}
+
+// === Sessions ===
+
+pub(super) fn add_session_in_tx(tx: &Transaction<'_>, kept: &KeptSession, hash: &Hash) -> Done<()> {
+    let KeptSession {
+        id,
+        account,
+        created_at,
+        seen_at,
+        confirmed_at,
+        came_from,
+        agent,
+    } = kept;
+    tx.execute(
+        "INSERT INTO session (id, account, hash, created_at, seen_at, confirmed_at, came_from, agent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![id, account, hash, millis(*created_at), millis(*seen_at), millis(*confirmed_at), came_from, agent],
+    )
+    .map(|_| ())
+}
+
+pub(super) fn session_by_hash_in_tx(
+    tx: &Transaction<'_>,
+    hash: &Hash,
+) -> Done<Option<KeptSession>> {
+    tx.prepare("SELECT * FROM session WHERE hash = ?1")?
+        .query_row([hash], session)
+        .optional()
+}
+
+pub(super) fn sessions_in_tx(tx: &Transaction<'_>, account: &str) -> Done<Vec<KeptSession>> {
+    tx.prepare("SELECT * FROM session WHERE account = ?1 ORDER BY seen_at DESC, id")?
+        .query_map([account], session)?
+        .collect()
+}
+
+pub(super) fn see_session_in_tx(tx: &Transaction<'_>, id: &str, now: UnixMillis) -> Done<()> {
+    tx.execute(
+        "UPDATE session SET seen_at = ?2 WHERE id = ?1",
+        params![id, millis(now)],
+    )
+    .map(|_| ())
+}
+
+/// Gives a session a new value, and says that its owner was asked again.
+pub(super) fn renew_session_in_tx(
+    tx: &Transaction<'_>,
+    id: &str,
+    hash: &Hash,
+    now: UnixMillis,
+) -> Done<()> {
+    tx.execute(
+        "UPDATE session SET hash = ?2, confirmed_at = ?3, seen_at = ?3 WHERE id = ?1",
+        params![id, hash, millis(now)],
+    )
+    .map(|_| ())
+}
+
+pub(super) fn drop_session_in_tx(tx: &Transaction<'_>, account: &str, id: &str) -> Done<bool> {
+    let gone = tx.execute(
+        "DELETE FROM session WHERE id = ?1 AND account = ?2",
+        [id, account],
+    )?;
+    Ok(gone > 0)
+}
+
+/// Deletes every session of an account but one.
+pub(super) fn drop_other_sessions_in_tx(
+    tx: &Transaction<'_>,
+    account: &str,
+    but: Option<&str>,
+) -> Done<usize> {
+    tx.execute(
+        "DELETE FROM session WHERE account = ?1 AND id IS NOT ?2",
+        params![account, but],
+    )
+}
+
+/// Deletes what is over, and every session that is older or idler than allowed.
+pub(super) fn drop_expired_in_tx(
+    tx: &Transaction<'_>,
+    created_before: UnixMillis,
+    seen_before: UnixMillis,
+) -> Done<usize> {
+    tx.execute(
+        "DELETE FROM session WHERE created_at < ?1 OR seen_at < ?2",
+        params![millis(created_before), millis(seen_before)],
+    )
+}
+
+// === Tokens ===
+
+pub(super) fn add_token_in_tx(tx: &Transaction<'_>, kept: &KeptToken, hash: &Hash) -> Done<()> {
+    let KeptToken {
+        id,
+        account,
+        name,
+        role,
+        created_at,
+        expires_at,
+        used_at,
+    } = kept;
+    tx.execute(
+        "INSERT INTO token (id, account, name, role, hash, created_at, expires_at, used_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            id,
+            account,
+            name,
+            role.as_str(),
+            hash,
+            millis(*created_at),
+            millis(*expires_at),
+            used_at.map(millis)
+        ],
+    )
+    .map(|_| ())
+}
+
+pub(super) fn token_by_hash_in_tx(tx: &Transaction<'_>, hash: &Hash) -> Done<Option<KeptToken>> {
+    tx.prepare("SELECT * FROM token WHERE hash = ?1")?
+        .query_row([hash], token)
+        .optional()
+}
+
+pub(super) fn tokens_in_tx(tx: &Transaction<'_>) -> Done<Vec<KeptToken>> {
+    tx.prepare("SELECT * FROM token ORDER BY created_at, id")?
+        .query_map([], token)?
+        .collect()
+}
+
+pub(super) fn use_token_in_tx(tx: &Transaction<'_>, id: &str, now: UnixMillis) -> Done<()> {
+    tx.execute(
+        "UPDATE token SET used_at = ?2 WHERE id = ?1",
+        params![id, millis(now)],
+    )
+    .map(|_| ())
+}
+
+pub(super) fn drop_token_in_tx(tx: &Transaction<'_>, id: &str) -> Done<bool> {
+    Ok(tx.execute("DELETE FROM token WHERE id = ?1", [id])? > 0)
+}
+
+pub(super) fn drop_tokens_of_in_tx(tx: &Transaction<'_>, account: &str) -> Done<usize> {
+    tx.execute("DELETE FROM token WHERE account = ?1", [account])
+}
+
+// === Audit log ===
+
+/// The row of `meta` that keeps the newest mark apart. Shape: `SEQ:HEX`.
+const NEWEST: &str = "audit";
+
+fn newest_in_tx(tx: &Transaction<'_>) -> Done<Option<(u64, Vec<u8>)>> {
+    let kept: Option<String> = tx
+        .query_row("SELECT value FROM meta WHERE name = ?1", [NEWEST], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(kept.map(|kept| {
+        let (seq, mark) = kept.split_once(':').unwrap_or_default();
+        // What cannot be read matches no row, and so shows.
+        (
+            seq.parse().unwrap_or(u64::MAX),
+            hex::decode(mark).unwrap_or_default(),
+        )
+    }))
+}
+
+/// Adds a row to the end of the chain.
+pub(super) fn append_audit_in_tx(
+    tx: &Transaction<'_>,
+    key: &[u8; 32],
+    now: UnixMillis,
+    (actor, action, text): (&str, &str, &str),
+) -> Done<u64> {
+    let (last, before) = newest_in_tx(tx)?.unwrap_or((0, audit::BEGIN.to_vec()));
+    let before = audit::Mark::try_from(before).unwrap_or(audit::BEGIN);
+    let row = AuditRow {
+        seq: last.wrapping_add(1),
+        at: now.0,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        text: text.to_owned(),
+    };
+    let mark = audit::mark(key, &before, &row);
+    tx.execute(
+        "INSERT INTO audit (seq, at, actor, action, text, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            row.seq.cast_signed(),
+            millis(now),
+            actor,
+            action,
+            text,
+            mark
+        ],
+    )?;
+    tx.execute(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+        params![NEWEST, format!("{}:{}", row.seq, hex::encode(mark))],
+    )?;
+    Ok(row.seq)
+}
+
+fn audit_row(row: &Row<'_>) -> Done<AuditRow> {
+    Ok(AuditRow {
+        seq: row.get::<_, i64>("seq")?.cast_unsigned(),
+        at: at(row, "at")?.0,
+        actor: row.get("actor")?,
+        action: row.get("action")?,
+        text: row.get("text")?,
+    })
+}
+
+/// Returns up to `limit` rows before `before`, newest first.
+pub(super) fn audit_in_tx(
+    tx: &Transaction<'_>,
+    before: Option<u64>,
+    limit: usize,
+) -> Done<Vec<AuditRow>> {
+    let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    tx.prepare("SELECT * FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2")?
+        .query_map(params![before, limit], audit_row)?
+        .collect()
+}
+
+/// Looks at the whole chain.
+pub(super) fn verify_audit_in_tx(tx: &Transaction<'_>, key: &[u8; 32]) -> Done<Verdict> {
+    let mut check = Check::new(key);
+    let mut rows = tx.prepare("SELECT * FROM audit ORDER BY seq")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        check.row(&audit_row(row)?, &row.get::<_, Vec<u8>>("hash")?);
+    }
+    Ok(check.end(newest_in_tx(tx)?))
+}

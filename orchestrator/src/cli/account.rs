@@ -1,0 +1,141 @@
+//! Owns the commands about people: the set-up code, the list of accounts, the way back in, and the audit log.
+//!
+//! It does not know how a person is kept (`account`).
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::Context;
+use super::args;
+use super::client::Client;
+use super::exit::Exit;
+use super::exit::Failure;
+use super::vault::read_new_secret;
+use crate::account::Account;
+use crate::account::Verdict;
+
+#[derive(Deserialize)]
+struct Code {
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Account>,
+}
+
+/// Prints the code that the first owner types.
+pub(super) async fn set_up_code(context: &mut Context) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let code: Code = client.post("/api/v1/setup-code", None).await?;
+    let api = client.status().await?.api;
+    context.screen.print(&format!("{}\n", code.code));
+    context
+        .screen
+        .note(&format!("open {api} in a browser and type it there"));
+    Ok(Exit::Ok)
+}
+
+/// Says, once a node is up, how its first owner begins; nothing where it has one.
+pub(super) async fn invite(context: &mut Context, data: &Path) {
+    let named = context.global.data.is_some();
+    let Ok(client) = Client::find(&context.surroundings, data, named) else {
+        return;
+    };
+    let (code, status) = (
+        client.post::<Code>("/api/v1/setup-code", None).await,
+        client.status().await,
+    );
+    if let (Ok(code), Ok(status)) = (code, status) {
+        let text = format!(
+            "set-up code for the first owner: {} (type it at {}; `flash-node setup-code` prints it again)\n",
+            code.code, status.api
+        );
+        context.screen.print(&text);
+    }
+}
+
+/// Lists the accounts, or lets somebody in again.
+pub(super) async fn account(context: &mut Context, wanted: args::Account) -> Result<Exit, Failure> {
+    match wanted {
+        args::Account::List => list(context).await,
+        args::Account::Reset { name } => reset(context, &name).await,
+    }
+}
+
+async fn list(context: &mut Context) -> Result<Exit, Failure> {
+    let list: List = context.client()?.get("/api/v1/accounts").await?;
+    if list.items.is_empty() {
+        context
+            .screen
+            .note("nobody owns this node yet: `flash-node setup-code` prints how to begin");
+    }
+    let width = list.items.iter().map(|one| one.name.chars().count()).max();
+    for account in list.items {
+        let second = if account.second_factor {
+            "second factor"
+        } else {
+            "no second factor"
+        };
+        let line = format!(
+            "{:<width$}  {:<7}  {second}",
+            account.name,
+            account.role.as_str(),
+            width = width.unwrap_or_default()
+        );
+        context.screen.foreign_line(&line);
+    }
+    Ok(Exit::Ok)
+}
+
+async fn reset(context: &mut Context, name: &str) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let known: List = client.get("/api/v1/accounts").await?;
+    if !known
+        .items
+        .iter()
+        .any(|one| one.name.eq_ignore_ascii_case(name))
+    {
+        let names: Vec<String> = known.items.into_iter().map(|one| one.name).collect();
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("nobody is called {name}"),
+            match names.as_slice() {
+                [] => "nobody owns this node yet: `flash-node setup-code`".to_owned(),
+                names => format!("there are: {}", names.join(", ")),
+            },
+        ));
+    }
+    let new = read_new_secret(context, "password", "flash-node account reset NAME")?;
+    let body = serde_json::json!({ "name": name, "password": *new }).to_string();
+    let account: Account = client
+        .post("/api/v1/accounts/reset", Some(body.into_bytes()))
+        .await?;
+    let text = format!(
+        "{} signs in with the new password; the second factor, every session and every token of the account are gone\n",
+        account.name
+    );
+    context.screen.print(&text);
+    Ok(Exit::Ok)
+}
+
+/// Looks at the whole audit log.
+pub(super) async fn verify(context: &mut Context) -> Result<Exit, Failure> {
+    let verdict: Verdict = context
+        .client()?
+        .post("/api/v1/audit-log/verify", None)
+        .await?;
+    match verdict.first_bad {
+        None => {
+            let text = format!("the audit log is intact: {} rows\n", verdict.rows);
+            context.screen.print(&text);
+            Ok(Exit::Ok)
+        }
+        Some(row) => Err(Failure::new(
+            Exit::Failed,
+            format!("row {row} of the audit log is not as it was written"),
+            "somebody with the open vault changed it: keep a copy of the data folder, and rotate every credential",
+        )),
+    }
+}

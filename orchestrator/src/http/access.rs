@@ -1,0 +1,266 @@
+//! Owns who may ask for what: one table of every route, and the one place that enforces it.
+//!
+//! A route that stands in no line of it is refused. It does not know what a route does, nor how people are kept
+//! (`account`).
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::extract::MatchedPath;
+use axum::extract::Request;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::Method;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use axum::response::Response;
+
+use super::error::ApiError;
+use super::router::Face;
+use crate::account::AccountError;
+use crate::account::Accounts;
+use crate::account::Principal;
+use crate::account::Right;
+use crate::account::SignedIn;
+use crate::account::Stage;
+
+/// What a route asks of whoever calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nothing.
+    Anybody,
+    /// A right.
+    Needs(Right),
+    /// A right, and a person who has just shown the password.
+    Confirmed(Right),
+}
+
+/// One route: its method, its path, and what it asks.
+pub(super) type Line = (&'static str, &'static str, Access);
+
+use Access::Anybody;
+use Access::Confirmed;
+use Access::Needs;
+use Right::Own;
+use Right::Read;
+use Right::Run;
+use Right::Self_;
+
+/// Every route of the TCP listener, sorted by path.
+pub(super) const TABLE: &[Line] = &[
+    ("GET", "/", Anybody),
+    ("DELETE", "/api/v1/account/second-factor", Confirmed(Self_)),
+    ("POST", "/api/v1/account/language", Needs(Self_)),
+    ("POST", "/api/v1/account/password", Needs(Self_)),
+    ("POST", "/api/v1/account/recovery-codes", Confirmed(Self_)),
+    ("POST", "/api/v1/account/second-factor", Confirmed(Self_)),
+    (
+        "POST",
+        "/api/v1/account/second-factor/confirm",
+        Confirmed(Self_),
+    ),
+    ("GET", "/api/v1/accounts", Needs(Own)),
+    ("POST", "/api/v1/accounts", Confirmed(Own)),
+    ("DELETE", "/api/v1/accounts/{id}", Confirmed(Own)),
+    ("PATCH", "/api/v1/accounts/{id}", Confirmed(Own)),
+    ("POST", "/api/v1/apply", Needs(Run)),
+    ("POST", "/api/v1/audit", Needs(Read)),
+    ("GET", "/api/v1/audit-log", Needs(Read)),
+    ("POST", "/api/v1/audit-log/verify", Needs(Read)),
+    ("POST", "/api/v1/down", Needs(Own)),
+    ("POST", "/api/v1/edges", Needs(Read)),
+    ("GET", "/api/v1/events", Needs(Read)),
+    ("POST", "/api/v1/images", Needs(Read)),
+    ("GET", "/api/v1/openapi.json", Anybody),
+    ("POST", "/api/v1/plan", Needs(Read)),
+    ("POST", "/api/v1/rotate", Needs(Run)),
+    ("GET", "/api/v1/services", Needs(Read)),
+    ("GET", "/api/v1/services/{id}", Needs(Read)),
+    ("POST", "/api/v1/services/{id}/image", Needs(Own)),
+    ("GET", "/api/v1/services/{id}/logs", Needs(Run)),
+    ("POST", "/api/v1/services/{id}/purge", Needs(Own)),
+    ("POST", "/api/v1/services/{id}/remove", Needs(Run)),
+    ("POST", "/api/v1/services/{id}/retry", Needs(Run)),
+    ("POST", "/api/v1/services/{id}/settings/{name}", Needs(Run)),
+    ("DELETE", "/api/v1/session", Needs(Self_)),
+    ("GET", "/api/v1/session", Anybody),
+    ("POST", "/api/v1/session", Anybody),
+    ("POST", "/api/v1/session/confirm", Needs(Self_)),
+    ("DELETE", "/api/v1/sessions", Needs(Self_)),
+    ("GET", "/api/v1/sessions", Needs(Self_)),
+    ("DELETE", "/api/v1/sessions/{id}", Needs(Self_)),
+    ("POST", "/api/v1/set-up", Anybody),
+    ("GET", "/api/v1/shop", Needs(Self_)),
+    ("GET", "/api/v1/status", Needs(Read)),
+    ("GET", "/api/v1/tokens", Needs(Own)),
+    ("POST", "/api/v1/tokens", Confirmed(Own)),
+    ("DELETE", "/api/v1/tokens/{id}", Confirmed(Own)),
+    ("POST", "/api/v1/vault/passphrase", Needs(Own)),
+    ("POST", "/api/v1/vault/seal", Needs(Own)),
+    ("POST", "/api/v1/vault/unlock", Anybody),
+    ("GET", "/metrics", Needs(Read)),
+];
+
+/// Finds what a route asks; nothing where it is not listed.
+fn asked(method: &Method, path: &str) -> Option<Access> {
+    // HEAD is GET without its body.
+    let method = if method == Method::HEAD {
+        "GET"
+    } else {
+        method.as_str()
+    };
+    let line = TABLE
+        .iter()
+        .find(|(its, path_of, _)| *its == method && *path_of == path);
+    line.map(|(_, _, access)| *access)
+}
+
+/// Finds who asks, and lets pass who may.
+pub(super) async fn enforce(
+    State(face): State<Face>,
+    path: Option<MatchedPath>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // Where no route matches, the router says so.
+    let Some(path) = path else {
+        return next.run(request).await;
+    };
+    let (method, headers) = (request.method().clone(), request.headers().clone());
+    let access = asked(&method, path.as_str());
+    let accounts = Arc::clone(&face.accounts);
+    let cookie = face.cookies.session.clone();
+    // A look into the database, which may have to wait for a write: it does not hold other tasks up.
+    let found = tokio::task::spawn_blocking(move || {
+        let who = principal(&accounts, &headers, &cookie)?;
+        admit(&accounts, access, &method, who)
+    });
+    match found.await {
+        Ok(Ok(who)) => {
+            if let Some(who) = who {
+                request.extensions_mut().insert(who);
+            }
+            next.run(request).await
+        }
+        Ok(Err(error)) => ApiError::from(error).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "who asks could not be found out");
+            ApiError::internal().into_response()
+        }
+    }
+}
+
+/// Lets everybody pass as whoever owns the machine: the unix socket has checked that.
+pub(super) async fn machine(mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Principal::Machine);
+    next.run(request).await
+}
+
+/// Finds who asks: a person by the session's cookie, a program by its token. While the vault is sealed nobody is known.
+fn principal(
+    accounts: &Accounts,
+    headers: &HeaderMap,
+    cookie: &str,
+) -> Result<Option<Principal>, AccountError> {
+    let found = match (bearer(headers), cookie_of(headers, cookie)) {
+        (Some(token), _) => accounts.program(token),
+        (None, Some(session)) => accounts.person(session),
+        (None, None) => return Ok(None),
+    };
+    match found {
+        Err(AccountError::Sealed) => Ok(None),
+        other => other,
+    }
+}
+
+fn admit(
+    accounts: &Accounts,
+    access: Option<Access>,
+    method: &Method,
+    who: Option<Principal>,
+) -> Result<Option<Principal>, AccountError> {
+    let (right, confirmed) = match access {
+        None => return Err(AccountError::NotAllowed),
+        Some(Anybody) => return Ok(who),
+        Some(Needs(right)) => (right, false),
+        Some(Confirmed(right)) => (right, true),
+    };
+    let Some(who) = who else {
+        return match accounts.stage() {
+            // Nobody owns the node yet: it is read as by any user of this machine, and nothing more.
+            Stage::NoVault | Stage::SetUp if right == Read && is_reading(method) => Ok(None),
+            Stage::NoVault | Stage::SetUp => Err(AccountError::NotSetUp),
+            Stage::Sealed => Err(AccountError::Sealed),
+            Stage::SignIn => Err(AccountError::SignedOut),
+        };
+    };
+    if !who.may(right) {
+        return Err(AccountError::NotAllowed);
+    }
+    if confirmed {
+        confirm(accounts, &who)?;
+    }
+    Ok(Some(who))
+}
+
+/// Refuses who has not just shown the password. A program cannot, and is not trusted with what asks for it.
+pub(super) fn confirm(accounts: &Accounts, who: &Principal) -> Result<(), AccountError> {
+    match who {
+        Principal::Machine => Ok(()),
+        Principal::Program { .. } => Err(AccountError::NotAllowed),
+        Principal::Person(person) if accounts.confirmed(person) => Ok(()),
+        Principal::Person(_) => Err(AccountError::ConfirmNeeded),
+    }
+}
+
+fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Finds a cookie by its name.
+pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value)
+}
+
+/// Who asks, for a handler. Where nobody is known, it is a program of this machine that only reads.
+pub(super) struct Asker(pub(super) Principal);
+
+impl FromRequestParts<Face> for Asker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Face) -> Result<Self, ApiError> {
+        let who = parts.extensions.get::<Principal>().cloned();
+        who.map(Self)
+            .ok_or_else(|| ApiError::from(AccountError::SignedOut))
+    }
+}
+
+/// A person who asks, for a handler about that person.
+pub(super) struct Person(pub(super) SignedIn);
+
+impl FromRequestParts<Face> for Person {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Face) -> Result<Self, ApiError> {
+        match parts.extensions.get::<Principal>() {
+            Some(Principal::Person(person)) => Ok(Self(person.clone())),
+            Some(_) => Err(ApiError::from(AccountError::NotAllowed)),
+            None => Err(ApiError::from(AccountError::SignedOut)),
+        }
+    }
+}

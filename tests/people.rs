@@ -1,0 +1,217 @@
+//! A node and its people: the first owner, a way back in, and a log that tells.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a whole-program test starts programs, and the summary collects what it prints"
+)]
+
+mod node;
+
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::Output;
+
+use node::PATIENCE;
+use node::TestNode;
+use serde_json::Value;
+use serde_json::json;
+
+const PASSWORD: &str = "four plain old words";
+
+/// A browser: it keeps the cookies that it is given.
+struct Browser {
+    address: String,
+    cookies: Vec<(String, String)>,
+}
+
+impl Browser {
+    fn new(node: &TestNode) -> Self {
+        let url = node.status()["api"]
+            .as_str()
+            .expect("an address")
+            .to_owned();
+        Self {
+            address: url.trim_start_matches("http://").to_owned(),
+            cookies: Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut request = format!(
+            "{method} /api/v1/{path} HTTP/1.1\r\nhost: {0}\r\norigin: http://{0}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {1}\r\n",
+            self.address,
+            body.len()
+        );
+        if !self.cookies.is_empty() {
+            let pairs: Vec<String> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            request.push_str(&format!("cookie: {}\r\n", pairs.join("; ")));
+        }
+        request.push_str("\r\n");
+        request.push_str(&body);
+        let mut stream = TcpStream::connect(&self.address).expect("the API listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+            .write_all(request.as_bytes())
+            .expect("the request is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        for line in head.lines() {
+            let Some(cookie) = line.strip_prefix("set-cookie: ") else {
+                continue;
+            };
+            let (name, value) = cookie
+                .split(';')
+                .next()
+                .and_then(|pair| pair.split_once('='))
+                .expect("a cookie");
+            self.cookies.retain(|(known, _)| known != name);
+            if !value.is_empty() {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .expect("a status");
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+}
+
+/// Asks for the set-up code, at the machine.
+fn code_of(node: &TestNode) -> String {
+    node.ok(&["setup-code"]).trim().to_owned()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_node_gets_an_owner_who_always_finds_a_way_back_in() {
+    let mut node = TestNode::started("demo");
+    node.wait_ready("mint");
+    let mut browser = Browser::new(&node);
+    let (_, view) = browser.ask("GET", "session", &Value::Null);
+    assert_eq!(view["stage"], "set_up");
+    let code = code_of(&node);
+    assert_eq!(code.len(), 14, "{code}");
+    assert_eq!(code_of(&node), code, "it is shown again");
+
+    let owner = json!({"code": code, "name": "olga", "password": PASSWORD, "language": "nl"});
+    let (status, view) = browser.ask("POST", "set-up", &owner);
+    assert_eq!(
+        (status, view["account"]["role"].as_str()),
+        (201, Some("owner")),
+        "{view}"
+    );
+    let spent = node.cli(&["setup-code"]);
+    assert!(!spent.status.success());
+    assert!(complaint(&spent).contains("set up already"));
+
+    // The owner changes the node from a browser, and the log tells who did.
+    let (status, plan) = browser.ask(
+        "POST",
+        "services/relay/settings/name",
+        &json!({"value": "Olga's", "dry_run": true}),
+    );
+    assert_eq!(status, 200, "{plan}");
+    assert!(
+        plan["text"].as_str().expect("a plan").contains("relay"),
+        "{plan}"
+    );
+    let (status, done) = browser.ask(
+        "POST",
+        "services/relay/settings/name",
+        &json!({"value": "Olga's"}),
+    );
+    assert_eq!(status, 200, "{done}");
+    let (_, log) = browser.ask("GET", "audit-log?limit=1", &Value::Null);
+    assert_eq!(log["items"][0]["actor"], "olga", "{log}");
+    assert_eq!(log["items"][0]["action"], "set");
+
+    // A session outlives the daemon.
+    node.kill_daemon();
+    node.spawn();
+    node.wait_ready("relay");
+    let (status, _) = browser.ask("GET", "status", &Value::Null);
+    assert_eq!(status, 200);
+
+    // Whoever stands at the machine lets the owner in again; every old way is over.
+    let listed = node.ok(&["account", "list"]);
+    assert!(
+        listed.contains("olga") && listed.contains("owner"),
+        "{listed}"
+    );
+    let unknown = node.cli_with_input(&["account", "reset", "nina"], "another set of words\n");
+    assert!(!unknown.status.success());
+    let reset = node.cli_with_input(&["account", "reset", "olga"], "another set of words\n");
+    assert!(reset.status.success(), "{}", complaint(&reset));
+    let (status, _) = browser.ask("GET", "status", &Value::Null);
+    assert_eq!(status, 401);
+    let (status, _) = browser.ask(
+        "POST",
+        "session",
+        &json!({"name": "olga", "password": PASSWORD}),
+    );
+    assert_eq!(status, 401);
+    let (status, view) = browser.ask(
+        "POST",
+        "session",
+        &json!({"name": "olga", "password": "another set of words"}),
+    );
+    assert_eq!(status, 200, "{view}");
+    let verified = node.ok(&["audit", "verify"]);
+    assert!(verified.contains("the audit log is intact"), "{verified}");
+}
+
+#[test]
+fn a_sealed_node_knows_nobody_until_it_is_unlocked() {
+    let node = TestNode::started("demo");
+    node.wait_ready("mint");
+    let mut browser = Browser::new(&node);
+    let code = code_of(&node);
+    let owner = json!({"code": code, "name": "olga", "password": PASSWORD, "language": "en"});
+    assert_eq!(browser.ask("POST", "set-up", &owner).0, 201);
+    let started = node.service("mint")["started_at"].clone();
+    let (status, body) = browser.ask(
+        "POST",
+        "vault/passphrase",
+        &json!({"current": null, "new": "open sesame now"}),
+    );
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(browser.ask("POST", "vault/seal", &Value::Null).0, 200);
+    let (_, view) = browser.ask("GET", "session", &Value::Null);
+    assert_eq!(view["stage"], "sealed", "{view}");
+    let (status, body) = browser.ask("GET", "status", &Value::Null);
+    assert_eq!((status, body["code"].as_str()), (423, Some("vault_sealed")));
+    let (status, _) = browser.ask(
+        "POST",
+        "vault/unlock",
+        &json!({"passphrase": "not this one"}),
+    );
+    assert_eq!(status, 403);
+    let (status, body) = browser.ask(
+        "POST",
+        "vault/unlock",
+        &json!({"passphrase": "open sesame now"}),
+    );
+    assert_eq!(status, 200, "{body}");
+    // The session is known again, and services never noticed.
+    let (status, body) = browser.ask("GET", "status", &Value::Null);
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(node.service("mint")["started_at"], started);
+}
