@@ -4,6 +4,7 @@
 //! (`account`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::extract::MatchedPath;
@@ -25,6 +26,9 @@ use crate::account::Principal;
 use crate::account::Right;
 use crate::account::SignedIn;
 use crate::account::Stage;
+
+/// How often it is looked whether the reader of a stream may still read it.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What a route asks of whoever calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +160,25 @@ pub(super) async fn enforce(
 pub(super) async fn machine(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(Principal::Machine);
     next.run(request).await
+}
+
+/// Waits until whoever opened a stream may not read it any more: signed out, taken back, another role, or sealed.
+pub(super) async fn over(face: Face, headers: HeaderMap, who: Option<Principal>, right: Right) {
+    if matches!(who, Some(Principal::Machine)) {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let (accounts, headers) = (Arc::clone(&face.accounts), headers.clone());
+        let cookie = face.cookies.session.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let who = principal(&accounts, &headers, &cookie)?;
+            admit(&accounts, Some(Needs(right)), &Method::GET, who)
+        });
+        if !matches!(looked.await, Ok(Ok(_))) {
+            return;
+        }
+    }
 }
 
 /// Finds who asks: a person by the session's cookie, a program by its token. While the vault is sealed nobody is known.

@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::Query;
 use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
@@ -20,6 +21,7 @@ use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse;
 use futures::Stream;
+use futures::StreamExt;
 use futures::stream;
 use serde::Deserialize;
 use serde::Serialize;
@@ -29,9 +31,12 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 use utoipa::ToSchema;
 
+use super::access;
 use super::error::ApiError;
 use super::error::ErrorBody;
 use super::router::Face;
+use crate::account::Principal;
+use crate::account::Right;
 use crate::node::Event;
 use crate::node::Node;
 use crate::status::NodeStatus;
@@ -76,6 +81,7 @@ pub(super) struct Gap {
     ))]
 pub(super) async fn events(
     State(face): State<Face>,
+    who: Option<Extension<Principal>>,
     headers: HeaderMap,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
@@ -90,12 +96,13 @@ pub(super) async fn events(
         ),
     };
     let place = face.stream_place()?;
+    let over = access::over(face.clone(), headers, who.map(|who| who.0), Right::Read);
     let reader = Reader::new(&face, place, last.or(wanted.after), &wanted);
     let items = stream::unfold(reader, |mut reader| async move {
         let item = reader.next().await?;
         Some((Ok(item), reader))
     });
-    Ok(Sse::new(items).keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok(Sse::new(items.take_until(over)).keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// Says what is wrong with the query: an unknown name, or a value that it does not take.

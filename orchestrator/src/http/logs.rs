@@ -15,6 +15,7 @@ use axum::extract::Query;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
 use axum::extract::rejection::QueryRejection;
+use axum::http::HeaderMap;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -22,10 +23,13 @@ use futures::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::access;
+use super::access::Asker;
 use super::control;
 use super::error::ApiError;
 use super::error::ErrorBody;
 use super::router::Face;
+use crate::account::Right;
 use crate::runtime::LogQuery;
 
 /// How many lines are given where the reader names no number.
@@ -53,6 +57,8 @@ pub(super) struct Wanted {
     ))]
 pub(super) async fn logs(
     State(face): State<Face>,
+    Asker(who): Asker,
+    headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, ApiError> {
@@ -69,6 +75,7 @@ pub(super) async fn logs(
     };
     let place = face.stream_place()?;
     let token = face.token.clone();
+    let over = access::over(face.clone(), headers, Some(who), Right::Run);
     let lines = face.node.logs(&service, query).await?;
     let bytes = lines
         .map(move |line| {
@@ -76,7 +83,8 @@ pub(super) async fn logs(
             let _held = &place;
             Ok::<_, Infallible>(format!("{}\n", line.text))
         })
-        .take_until(token.cancelled_owned());
+        .take_until(token.cancelled_owned())
+        .take_until(over);
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((headers, Body::from_stream(bytes)).into_response())
 }

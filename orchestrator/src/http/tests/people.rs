@@ -610,3 +610,24 @@ async fn oversized_bodies_and_long_passwords_cost_nothing() {
     let long = server.sign_in("olga", &"x".repeat(10_000), "").await;
     assert_eq!(long.code(), "wrong_credentials");
 }
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_that_opened_it() {
+    let server = tcp().await;
+    let cookies = server.set_up().await.cookies();
+    for path in ["/api/v1/events", "/api/v1/services/relay/logs?follow=true"] {
+        let entered = server.sign_in("olga", PASSWORD, &cookies).await.cookies();
+        let host = server.address.to_string();
+        let headers = [("host", host.as_str()), ("cookie", entered.as_str())];
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let opened = send(stream, "GET", path, &headers, "").await;
+        assert_eq!(opened.response.status(), StatusCode::OK);
+        let out = server
+            .ask("DELETE", "/api/v1/session", &entered, &Value::Null)
+            .await;
+        assert_eq!(out.status, StatusCode::NO_CONTENT);
+        tokio::time::timeout(DEADLINE, opened.text())
+            .await
+            .expect("the stream ends");
+    }
+}
