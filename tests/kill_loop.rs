@@ -164,6 +164,8 @@ const ROUNDS: &[(Scenario, &[&str])] = &[
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("migrate.copied", MIGRATIONS, KILLED_MIGRATION),
     ("migrate.after_commit", MIGRATIONS, KILLED_MIGRATION),
+    ("account.before_commit", PEOPLE, KILLED_PEOPLE),
+    ("account.after_commit", PEOPLE, KILLED_PEOPLE),
     ("image.told", CONTAINERS, KILLED_CONTAINER),
     ("image.kept", CONTAINERS, KILLED_CONTAINER),
     ("docker.network_made", CONTAINERS, KILLED_CONTAINER),
@@ -183,6 +185,9 @@ const CONTAINERS: &str = "tests/containers.rs";
 const KILLED_CONTAINER: &str = "a_kill_at_any_step_of_a_container_is_made_good_by_the_next_start";
 const ROTATIONS: &str = "tests/rotate.rs";
 const KILLED_ROTATION: &str = "a_kill_at_any_step_of_a_rotation_is_made_good_by_the_next_start";
+const PEOPLE: &str = "orchestrator/src/account/tests/crash.rs";
+const KILLED_PEOPLE: &str =
+    "a_kill_around_a_commit_leaves_a_person_with_the_row_that_tells_of_it_or_neither";
 const MIGRATIONS: &str = "orchestrator/src/store/sqlite/tests/migrations.rs";
 const KILLED_MIGRATION: &str = "a_kill_during_a_migration_leaves_the_old_schema_or_the_new_one";
 

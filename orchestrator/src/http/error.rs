@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::account::AccountError;
 use crate::node::Refusal;
+use crate::store::StoreError;
 
 /// The one shape of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -145,6 +146,15 @@ impl From<Refusal> for ApiError {
 
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
+        if let AccountError::Store(StoreError::DiskFull { path }) = &error {
+            tracing::error!("no space is left to write {}", path.display());
+            return Self::new(
+                StatusCode::CONFLICT,
+                "disk_full",
+                "no space is left on the node's disk; the change was not made",
+                "free some space on that disk and try again",
+            );
+        }
         if let AccountError::Store(cause) = &error {
             tracing::error!(error = %cause, "the accounts could not be read or written");
             return Self::internal();
