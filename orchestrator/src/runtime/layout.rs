@@ -208,7 +208,8 @@ fn give(volume: &Path, uid: u32) -> io::Result<()> {
 
 /// Makes `dir` and the folders above it that are missing, each with `mode` whatever the umask.
 ///
-/// For a moment each is closed to others: whoever decides by that must not look in between.
+/// Each is made with that mode at once, less the umask, so that a kill before the second step leaves none closed to
+/// whoever must pass through it under the usual umask.
 pub(crate) fn make(dir: &Path, mode: u32) -> io::Result<()> {
     let mut missing: Vec<&Path> = dir
         .ancestors()
@@ -216,7 +217,7 @@ pub(crate) fn make(dir: &Path, mode: u32) -> io::Result<()> {
         .collect();
     missing.reverse();
     for folder in missing {
-        match DirBuilder::new().mode(0o700).create(folder) {
+        match DirBuilder::new().mode(mode).create(folder) {
             // Another service's start was first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {
                 continue;
