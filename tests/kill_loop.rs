@@ -166,6 +166,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("migrate.after_commit", MIGRATIONS, KILLED_MIGRATION),
     ("account.before_commit", PEOPLE, KILLED_PEOPLE),
     ("account.after_commit", PEOPLE, KILLED_PEOPLE),
+    ("layout.folder_made", FOLDERS, KILLED_FOLDER),
     ("image.told", CONTAINERS, KILLED_CONTAINER),
     ("image.kept", CONTAINERS, KILLED_CONTAINER),
     ("docker.network_made", CONTAINERS, KILLED_CONTAINER),
@@ -188,6 +189,8 @@ const KILLED_ROTATION: &str = "a_kill_at_any_step_of_a_rotation_is_made_good_by_
 const PEOPLE: &str = "orchestrator/src/account/tests/crash.rs";
 const KILLED_PEOPLE: &str =
     "a_kill_around_a_commit_leaves_a_person_with_the_row_that_tells_of_it_or_neither";
+const FOLDERS: &str = "orchestrator/src/runtime/layout/tests.rs";
+const KILLED_FOLDER: &str = "a_kill_while_a_folder_is_made_leaves_none_that_is_closed";
 const MIGRATIONS: &str = "orchestrator/src/store/sqlite/tests/migrations.rs";
 const KILLED_MIGRATION: &str = "a_kill_during_a_migration_leaves_the_old_schema_or_the_new_one";
 

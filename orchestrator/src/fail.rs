@@ -25,6 +25,7 @@ pub const POINTS: &[&str] = &[
     "account.after_commit",
     "vault.secret.before_commit",
     "vault.secret.after_commit",
+    "layout.folder_made",
     "start.begin",
     "start.intended",
     "start.filled",

@@ -3,6 +3,7 @@
 //! It never looks at, and never logs, what a file holds.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::fs::OpenOptions;
 use std::fs::Permissions;
@@ -17,7 +18,10 @@ use std::os::unix::fs::lchown;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
+use crate::fail;
 use crate::runtime::Mount;
 use crate::secret::SecretBytes;
 
@@ -208,23 +212,29 @@ fn give(volume: &Path, uid: u32) -> io::Result<()> {
 
 /// Makes `dir` and the folders above it that are missing, each with `mode` whatever the umask.
 ///
-/// Each is made with that mode at once, less the umask, so that a kill before the second step leaves none closed to
-/// whoever must pass through it under the usual umask.
+/// Each appears under its name only once it has its mode: a kill leaves none that is closed to whoever must pass.
 pub(crate) fn make(dir: &Path, mode: u32) -> io::Result<()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    // Starts of several services meet above their own folders.
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut missing: Vec<&Path> = dir
         .ancestors()
         .take_while(|folder| !folder.exists())
         .collect();
     missing.reverse();
     for folder in missing {
-        match DirBuilder::new().mode(mode).create(folder) {
-            // Another service's start was first.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {
-                continue;
-            }
+        let mut name = OsString::from(".");
+        name.push(folder.file_name().unwrap_or_default());
+        name.push(".new");
+        let fresh = folder.with_file_name(name);
+        match DirBuilder::new().mode(0o700).create(&fresh) {
+            // A kill left it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
-        std::fs::set_permissions(folder, Permissions::from_mode(mode))?;
+        fail::point("layout.folder_made");
+        std::fs::set_permissions(&fresh, Permissions::from_mode(mode))?;
+        std::fs::rename(&fresh, folder)?;
     }
     Ok(())
 }
@@ -247,3 +257,6 @@ fn file_name(name: &str) -> io::Result<&str> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

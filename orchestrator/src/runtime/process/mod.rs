@@ -178,8 +178,7 @@ impl Inner {
             return None;
         }
         let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        // It is made here, before anybody looks: made by the start of one service, it would for a moment seem closed to
-        // another, which would then run as root.
+        // It is made open before anybody looks: a service that runs as the node's own user makes it closed.
         if let Err(error) = layout::make(&self.config.files_dir, 0o711) {
             tracing::warn!(%error, "the folder {} could not be made", self.config.files_dir.display());
         }
