@@ -56,14 +56,37 @@ impl Clock for Hands {
 /// Makes a vault in `dir` that opens itself, and keeps people in it. Panics where the folder cannot be written.
 #[must_use]
 pub fn accounts(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Accounts> {
-    let config = VaultConfig {
+    let first = First::SelfUnsealing;
+    let (vault, _) = Vault::create(config(dir, &clock), first).expect("a folder of its own");
+    kept_in(vault, clock)
+}
+
+/// Opens the vault that [`accounts`] made in `dir`. Panics where there is none.
+#[must_use]
+pub fn accounts_again(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Accounts> {
+    let vault = Vault::attach(config(dir, &clock)).expect("the vault was made");
+    vault.unseal_itself().expect("it opens itself");
+    kept_in(vault, clock)
+}
+
+/// Lets every write fail as after an error of the disk, or not any more.
+#[cfg(test)]
+pub(crate) fn fail_writes(accounts: &Accounts, fail: bool) {
+    let opened = accounts.opened().expect("the vault is open");
+    opened.database.fail_writes(fail);
+}
+
+fn config(dir: &Path, clock: &Arc<dyn Clock>) -> VaultConfig {
+    VaultConfig {
         dir: dir.to_owned(),
         kdf: Kdf::HmacSha256,
         unseals_itself: true,
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(clock),
         entropy: Arc::new(SystemEntropy),
-    };
-    let (vault, _) = Vault::create(config, First::SelfUnsealing).expect("a folder of its own");
+    }
+}
+
+fn kept_in(vault: Vault, clock: Arc<dyn Clock>) -> Arc<Accounts> {
     let entropy = Arc::new(SystemEntropy);
     let accounts = Accounts::new(Arc::new(vault), clock, entropy, Some(Cost::TRIVIAL));
     Arc::new(accounts)

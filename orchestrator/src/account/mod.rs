@@ -328,6 +328,19 @@ impl Accounts {
         opened.database.write(POINTS, write)
     }
 
+    /// Writes down that something was used. A disk that takes nothing must not keep people from looking at the node: what
+    /// is not written down ends sooner.
+    fn note_use(
+        &self,
+        opened: &Opened,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) {
+        let noted = self.write_in(opened, |tx| write(tx).map_err(|e| opened.sql(e).into()));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "when a session or token was used last is not written down");
+        }
+    }
+
     fn note_in_tx(
         &self,
         tx: &Transaction<'_>,

@@ -211,9 +211,7 @@ impl Accounts {
             return Ok(None);
         }
         if now.since(session.seen_at) > SEEN_EVERY {
-            self.write_in(&opened, |tx| {
-                repo::see_session_in_tx(tx, &session.id, now).map_err(|e| opened.sql(e).into())
-            })?;
+            self.note_use(&opened, |tx| repo::see_session_in_tx(tx, &session.id, now));
         }
         Ok(Some(Principal::Person(SignedIn {
             session: session.id,

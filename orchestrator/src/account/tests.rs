@@ -43,6 +43,15 @@ fn new(name: &str, role: Role) -> NewAccount {
     }
 }
 
+fn owner(code: &str) -> NewOwner {
+    NewOwner {
+        code: secret(code),
+        name: "olga".to_owned(),
+        password: secret(PASSWORD),
+        language: "en".to_owned(),
+    }
+}
+
 fn with(name: &str, password: &str, second_factor: Option<&str>) -> Credentials {
     Credentials {
         name: name.to_owned(),
@@ -95,13 +104,10 @@ impl Shop {
     fn owned() -> (Self, Entered) {
         let shop = Self::empty();
         let code = shop.accounts.set_up_code().unwrap();
-        let owner = NewOwner {
-            code: secret(&code),
-            name: "olga".to_owned(),
-            password: secret(PASSWORD),
-            language: "en".to_owned(),
-        };
-        let entered = shop.accounts.set_up(owner, &from("10.0.0.2")).unwrap();
+        let entered = shop
+            .accounts
+            .set_up(owner(&code), &from("10.0.0.2"))
+            .unwrap();
         (shop, entered)
     }
 
@@ -150,12 +156,6 @@ fn only_the_code_of_the_machine_makes_the_first_owner_and_only_once() {
         code,
         "it is shown again"
     );
-    let owner = |code: &str| NewOwner {
-        code: secret(code),
-        name: "olga".to_owned(),
-        password: secret(PASSWORD),
-        language: "en".to_owned(),
-    };
     let refused = shop
         .accounts
         .set_up(owner("0000-0000-0000"), &from("10.0.0.9"));

@@ -132,9 +132,7 @@ impl Accounts {
             return Ok(None);
         };
         if kept.used_at.is_none_or(|used| now.since(used) > SEEN_EVERY) {
-            self.write_in(&opened, |tx| {
-                repo::use_token_in_tx(tx, &kept.id, now).map_err(|e| opened.sql(e).into())
-            })?;
+            self.note_use(&opened, |tx| repo::use_token_in_tx(tx, &kept.id, now));
         }
         Ok(Some(Principal::Program {
             token: kept.id,

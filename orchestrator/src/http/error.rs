@@ -146,18 +146,18 @@ impl From<Refusal> for ApiError {
 
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
-        if let AccountError::Store(StoreError::DiskFull { path }) = &error {
-            tracing::error!("no space is left to write {}", path.display());
-            return Self::new(
-                StatusCode::CONFLICT,
-                "disk_full",
-                "no space is left on the node's disk; the change was not made",
-                "free some space on that disk and try again",
-            );
-        }
         if let AccountError::Store(cause) = &error {
             tracing::error!(error = %cause, "the accounts could not be read or written");
-            return Self::internal();
+            return match cause {
+                // Its own sentence names a path, which is nothing for strangers.
+                StoreError::DiskFull { .. } => Self::new(
+                    status_of(cause.code()),
+                    cause.code(),
+                    "no space is left on the node's disk; the change was not made",
+                    cause.hint(),
+                ),
+                _ => Self::internal(),
+            };
         }
         let wait = match &error {
             AccountError::TooManyAttempts { wait } => Some(wait.as_secs().max(1)),

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use serde_json::json;
 
+use axum::response::IntoResponse;
+
 use super::*;
+use crate::account::AccountError;
 use crate::account::CONFIRMED;
 use crate::account::Credentials;
 use crate::account::NewAccount;
@@ -14,7 +17,10 @@ use crate::account::NewToken;
 use crate::account::Origin;
 use crate::account::Principal;
 use crate::account::Role;
+use crate::account::fixture::fail_writes;
+use crate::http::error::ApiError;
 use crate::secret::SecretBytes;
+use crate::store::StoreError;
 
 const PASSWORD: &str = "four plain old words";
 
@@ -563,6 +569,53 @@ async fn what_matters_asks_for_the_password_again_and_stands_in_the_audit_log() 
         )
         .await;
     assert_eq!(verdict.json()["intact"], true);
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_refuses_changes_and_lets_people_look_stop_and_seal() {
+    let server = tcp().await;
+    server.people();
+    let cookie = server.cookie("owner");
+    let body = json!({"new": PASSWORD});
+    let path = "/api/v1/vault/passphrase";
+    let set = server.ask("POST", path, &cookie, &body).await;
+    assert_eq!(set.status, StatusCode::OK, "{}", set.text);
+    // Long enough for its use to be written down again.
+    server.hands.pass(CONFIRMED / 2);
+    fail_writes(&server.accounts, true);
+    let status = server
+        .ask("GET", "/api/v1/status", &cookie, &Value::Null)
+        .await;
+    assert_eq!(status.status, StatusCode::OK, "{}", status.text);
+    let body = json!({"value": "shop"});
+    let path = "/api/v1/services/relay/settings/name";
+    let refused = server.ask("POST", path, &cookie, &body).await;
+    assert_eq!(refused.code(), "internal");
+    assert_eq!(server.node.setting("relay", "name"), None);
+    let unlock = json!({"passphrase": PASSWORD});
+    for (path, body) in [
+        ("/api/v1/vault/unlock", unlock),
+        ("/api/v1/vault/seal", json!({})),
+        ("/api/v1/down", json!({})),
+    ] {
+        let done = server.ask("POST", path, &cookie, &body).await;
+        assert_eq!(done.status, StatusCode::OK, "{path}: {}", done.text);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_without_its_path() {
+    let path = PathBuf::from("/somewhere/vault.db");
+    let full = AccountError::Store(StoreError::DiskFull { path });
+    let answer = ApiError::from(full).into_response();
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert_eq!(error(&text).code, "disk_full");
+    assert!(
+        text.contains("no space is left") && !text.contains("/somewhere"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
