@@ -1,42 +1,30 @@
 //! Owns the changes of the node, for who may ask for them (`access`), and writes them into the audit log.
 //!
-//! Each handler reads its request, makes one [`Command`] and hands on the answer. Secrets are wrapped while the
-//! body is parsed; the body's own buffer is wiped. It does not know what a command does.
+//! Each handler reads its request, makes one [`Command`] and hands on the answer. It does not know what a command does.
 
 #![allow(
     unused_qualifications,
     reason = "utoipa's macros write out the path of each type"
 )]
 
-use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::Json;
-use axum::body::Body;
-use axum::extract::FromRequest;
 use axum::extract::Path;
-use axum::extract::Request;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
-use axum::http::header;
 use base64::Engine;
-use futures::StreamExt;
 use serde::Deserialize;
-use serde::Deserializer;
-use serde::de::DeserializeOwned;
-use serde::de::Visitor;
-use utoipa::PartialSchema;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use super::access;
 use super::access::Asker;
+use super::body::Form;
+use super::body::SecretText;
 use super::error::ApiError;
 use super::error::ErrorBody;
-use super::guard::BODY_LIMIT;
 use super::read;
 use super::router::Face;
 use super::session::From;
@@ -49,9 +37,6 @@ use crate::node::Command;
 use crate::node::Reply;
 use crate::node::Unlock;
 use crate::secret::SecretBytes;
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Answer = Result<Json<Reply>, ApiError>;
 type ServicePath = Result<Path<String>, PathRejection>;
@@ -487,93 +472,4 @@ pub(super) fn service(face: &Face, id: ServicePath) -> Result<ServiceId, ApiErro
         let known: Vec<String> = status.services.into_iter().map(|each| each.id).collect();
         read::unknown_service(&id, &known)
     })
-}
-
-/// A secret in a body: wrapped while it is parsed, never printed.
-pub(super) struct SecretText(pub(super) SecretBytes);
-
-impl PartialSchema for SecretText {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        String::schema()
-    }
-}
-
-impl ToSchema for SecretText {}
-
-impl<'de> Deserialize<'de> for SecretText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Wrap;
-        impl Visitor<'_> for Wrap {
-            type Value = SecretText;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a secret as text")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<SecretText, E> {
-                Ok(SecretText(SecretBytes::new(text.as_bytes().to_vec())))
-            }
-            fn visit_string<E>(self, text: String) -> Result<SecretText, E> {
-                Ok(SecretText(SecretBytes::from(text)))
-            }
-        }
-        deserializer.deserialize_str(Wrap)
-    }
-}
-
-/// A JSON body, bounded in size and time; its buffer is wiped, and what it holds is never repeated in an error.
-pub(super) struct Form<T>(pub(super) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok())
-            .is_some_and(|kind| kind.split(';').next().map(str::trim) == Some("application/json"));
-        if !json {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not_json",
-                "the body is not announced as JSON",
-                "send it with content-type: application/json",
-            ));
-        }
-        let body = tokio::time::timeout(BODY_TIMEOUT, collect(request.into_body()))
-            .await
-            .map_err(|_| {
-                ApiError::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "body_timeout",
-                    "the body did not arrive in time",
-                    "send it at once",
-                )
-            })??;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
-            // serde's message could repeat a secret; its position cannot.
-            ApiError::bad_request(
-                format!(
-                    "the body is not what this path takes (line {}, column {})",
-                    error.line(),
-                    error.column()
-                ),
-                "/api/v1/openapi.json describes every body",
-            )
-        })
-    }
-}
-
-async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    // The whole room is taken at once: a buffer that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_LIMIT));
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk
-            .map_err(|_| ApiError::bad_request("the body broke off", "send the request again"))?;
-        if bytes.len() + chunk.len() > BODY_LIMIT {
-            return Err(ApiError::too_large(BODY_LIMIT));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }

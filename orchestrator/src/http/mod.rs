@@ -4,6 +4,7 @@
 //! Every request passes `guard` before it reaches a handler; every error has the one shape of [`ErrorBody`].
 
 mod access;
+mod body;
 mod control;
 mod error;
 mod events;

@@ -21,8 +21,8 @@ use utoipa::ToSchema;
 
 use super::access::Asker;
 use super::access::Person;
-use super::control::Form;
-use super::control::SecretText;
+use super::body::Form;
+use super::body::SecretText;
 use super::error::ApiError;
 use super::error::ErrorBody;
 use super::read;
