@@ -277,10 +277,17 @@ fn see_electrs_build_its_index(node: &TestNode, core: &Core, timeline: &Timeline
             timeline.reach(mark, "electrs", &["synced=syncing", "synced=synced"]);
             return;
         }
+        let knew_electrs = node.service_pid("bitcoind");
         apply(&["bitcoind"]);
         node.wait("electrs to be gone", |node| {
             node.service("electrs").is_null() && node.programs_of("electrs").is_empty()
         });
+        // It starts again without that user; until then it may not listen.
+        node.wait("bitcoind to start again", |node| {
+            let pid = node.service_pid("bitcoind");
+            pid.is_some() && pid != knew_electrs
+        });
+        node.wait_ready("bitcoind");
         node.ok(&["purge", "electrs", "--confirm", "electrs"]);
     }
 }
