@@ -25,15 +25,15 @@ struct List {
     items: Vec<Account>,
 }
 
-/// Prints the code that the first owner types.
+/// Prints the code that makes the first owner.
 pub(super) async fn set_up_code(context: &mut Context) -> Result<Exit, Failure> {
     let client = context.client()?;
     let code: Code = client.post("/api/v1/setup-code", None).await?;
     let api = client.status().await?.api;
     context.screen.print(&format!("{}\n", code.code));
-    context
-        .screen
-        .note(&format!("open {api} in a browser and type it there"));
+    context.screen.note(&format!(
+        "until the pages exist, a request makes the first owner: POST {api}/api/v1/set-up (docs/api.md shows it whole)"
+    ));
     Ok(Exit::Ok)
 }
 
@@ -43,14 +43,10 @@ pub(super) async fn invite(context: &mut Context, data: &Path) {
     let Ok(client) = Client::find(&context.surroundings, data, named) else {
         return;
     };
-    let (code, status) = (
-        client.post::<Code>("/api/v1/setup-code", None).await,
-        client.status().await,
-    );
-    if let (Ok(code), Ok(status)) = (code, status) {
+    if let Ok(code) = client.post::<Code>("/api/v1/setup-code", None).await {
         let text = format!(
-            "set-up code for the first owner: {} (type it at {}; `flash-node setup-code` prints it again)\n",
-            code.code, status.api
+            "set-up code for the first owner: {} (`flash-node setup-code` prints it again, and how it is used)\n",
+            code.code
         );
         context.screen.print(&text);
     }

@@ -191,7 +191,7 @@ pub(super) enum Command {
     KeyFile(KeyFile),
     /// Closes the vault; services go on.
     Seal,
-    /// Prints the code with which the first owner begins, in a browser.
+    /// Prints the code with which the first owner begins, and how it is used.
     SetupCode,
     /// The people who may use the node.
     #[command(subcommand)]

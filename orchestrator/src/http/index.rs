@@ -80,6 +80,7 @@ fn word(signal: &Signal) -> String {
     match signal.ok {
         Some(true) => "yes".to_owned(),
         Some(false) => format!("no: {}", escape(&signal.text)),
+        None if signal.code == "not_applicable" => "-".to_owned(),
         None => format!("not known: {}", escape(&signal.text)),
     }
 }
