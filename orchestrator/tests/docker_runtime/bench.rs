@@ -141,8 +141,12 @@ impl Machine {
         }
     }
 
+    /// Begins a new node where the old one is dead: as with a process, nothing of the old one writes any more.
     pub(crate) fn restart_node(&mut self) {
         self.tasks.stop("the test ends the node");
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(self.tasks.wait());
+        });
         self.tasks = Tasks::new();
         self.runtime = runtime(
             &self.node,
