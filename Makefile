@@ -9,7 +9,7 @@ PROFILE ?= demo
 RUNTIME ?=
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: help up down build test check bench dist setup
+.PHONY: help up down build web test check bench dist setup
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,10 +26,13 @@ up: build ## Start the demo in the background and print its addresses (PROFILE=r
 down: ## Stop the node that `make up` started; its data stay.
 	@scripts/down $(PROFILE)
 
+web: ## Show the dashboard's pages while they are written, on a mock back end (FLASH_NODE_URL: on a node).
+	@scripts/web dev
+
 test: ## Run every test, real services and foreign clients included, and end with what was skipped and why.
 	@scripts/test
 
-check: ## Formatting, lints, licences, unit and script tests: what every commit passes.
+check: ## Formatting, lints, licences, the dashboard's types, unit and script tests: what every commit passes.
 	@scripts/check
 
 bench: ## Measure, beside rivals where they are present, and write target/bench.json.

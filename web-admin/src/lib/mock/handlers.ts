@@ -1,0 +1,214 @@
+// Answers as the node answers, from a `MockNode`. What is not here is not mocked, and says so.
+import { http, HttpResponse, type RequestHandler } from 'msw';
+import type { NodeEvent, NodeStatus, Role, Schemas } from '#lib/api/client.ts';
+import { MockNode, PASSPHRASE, SCENES, SETUP_CODE, type Scene } from './node.ts';
+
+const API = '*/api/v1';
+/** A level-L QR code is not needed to see where it stands. */
+const PICTURE =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path d="M0 0h3v3H0zM5 0h3v3H5zM0 5h3v3H0zM4 4h2v2H4z"/></svg>';
+
+let node = new MockNode('good');
+
+/** Begins again as `scene`. */
+export function begin(scene: Scene): MockNode {
+  node = new MockNode(scene);
+  return node;
+}
+
+const refuse = (status: number, code: string, message: string, headers?: HeadersInit) =>
+  HttpResponse.json<Schemas['ErrorBody']>({ code, message, hint: '' }, { status, headers });
+const done = () => new HttpResponse(null, { status: 204 });
+const body = async <T>(request: Request): Promise<T> => (await request.json()) as T;
+const signedOut = () => refuse(401, 'signed_out', 'nobody is signed in');
+
+/** Passes whom `roles` allow, and who has shown the password where it is asked for. */
+function refused(roles: Role[], confirmed = false): HttpResponse<Schemas['ErrorBody']> | undefined {
+  if (node.stage === 'sealed') return refuse(423, 'vault_sealed', 'the vault is sealed');
+  const role = node.account?.role;
+  if (!role) return signedOut();
+  if (!roles.includes(role)) return refuse(403, 'not_allowed', `a ${role} may not do that`);
+  if (confirmed && !node.confirmed) return refuse(403, 'confirm_needed', 'show the password first');
+  return undefined;
+}
+
+const ALL: Role[] = ['owner', 'manager', 'cashier', 'auditor'];
+const READ: Role[] = ['owner', 'manager', 'auditor'];
+const RUN: Role[] = ['owner', 'manager'];
+const OWN: Role[] = ['owner'];
+
+function stream(request: Request): Response {
+  const query = new URL(request.url).searchParams;
+  const after = Number(query.get('after') ?? 0);
+  const tail = Number(query.get('tail') ?? 0);
+  const past = query.has('after')
+    ? node.events.filter((event) => event.cursor > after)
+    : node.events.slice(-tail);
+  const encoder = new TextEncoder();
+  let leave = () => {};
+  const text = new ReadableStream<Uint8Array>({
+    start(controller) {
+      const tell = (kind: 'event' | 'status', data: NodeEvent | NodeStatus): void => {
+        const id = kind === 'event' ? `id: ${(data as NodeEvent).cursor}\n` : '';
+        controller.enqueue(encoder.encode(`event: ${kind}\n${id}data: ${JSON.stringify(data)}\n\n`));
+      };
+      tell('status', node.status());
+      past.forEach((event) => tell('event', event));
+      const readers = node.readers;
+      readers.add(tell);
+      leave = () => readers.delete(tell);
+    },
+    cancel: () => leave(),
+  });
+  return new Response(text, { headers: { 'content-type': 'text/event-stream' } });
+}
+
+export const handlers: RequestHandler[] = [
+  // For development and tests alone: begins another scene, or changes a service.
+  http.post('*/mock/:scene', ({ params }) => {
+    const scene = SCENES.find((one) => one === params.scene);
+    if (!scene)
+      return refuse(404, 'not_found', `there is no scene ${String(params.scene)}: ${SCENES.join(', ')}`);
+    begin(scene);
+    return done();
+  }),
+  http.patch('*/mock/services/:id', async ({ params, request }) => {
+    node.change(String(params.id), await body(request));
+    return done();
+  }),
+
+  http.get(`${API}/session`, () => HttpResponse.json(node.view())),
+  http.post(`${API}/session`, async ({ request }) => {
+    const { name, password } = await body<Schemas['SignInBody']>(request);
+    if (password === 'wait') {
+      return refuse(429, 'too_many_attempts', 'too many attempts', { 'retry-after': '30' });
+    }
+    const known = node.accounts.find((one) => one.name === name && one.password === password);
+    if (!known) return refuse(401, 'wrong_credentials', 'name or password is wrong');
+    node.signIn(name);
+    return HttpResponse.json(node.view());
+  }),
+  http.delete(`${API}/session`, () => {
+    node.signedIn = undefined;
+    node.confirmed = false;
+    return done();
+  }),
+  http.post(`${API}/session/confirm`, async ({ request }) => {
+    const { password } = await body<Schemas['ConfirmBody']>(request);
+    const own = node.accounts.find((one) => one.id === node.signedIn);
+    if (own?.password !== password) return refuse(401, 'wrong_credentials', 'name or password is wrong');
+    node.confirmed = true;
+    return HttpResponse.json(node.view());
+  }),
+  http.post(`${API}/set-up`, async ({ request }) => {
+    const made = await body<Schemas['SetUpBody']>(request);
+    if (made.code !== SETUP_CODE) return refuse(403, 'wrong_setup_code', 'that code is wrong');
+    node.add(made.name, made.password, 'owner', made.language);
+    node.signIn(made.name);
+    return HttpResponse.json(node.view(), { status: 201 });
+  }),
+  http.post(`${API}/vault/unlock`, async ({ request }) => {
+    const way = await body<{ passphrase?: string }>(request);
+    if (way.passphrase !== PASSPHRASE) return refuse(403, 'wrong_passphrase', 'that does not open the vault');
+    node.stage = 'sign_in';
+    return HttpResponse.json({ changed: true, text: 'the vault is open\n' });
+  }),
+  http.get(`${API}/shop`, () => {
+    const no = refused(ALL);
+    if (no) return no;
+    const open = node.services.every((one) => one.ready.ok === true);
+    return HttpResponse.json({ open, code: open ? 'open' : 'not_ready', text: '' });
+  }),
+  http.get(`${API}/events`, ({ request }) => refused(READ) ?? stream(request)),
+  http.get(`${API}/status`, () => refused(READ) ?? HttpResponse.json(node.status())),
+  http.get(`${API}/services/:id/logs`, ({ params }) => {
+    const no = refused(RUN);
+    if (no) return no;
+    const lines = Array.from(
+      { length: 40 },
+      (_, line) => `2026-01-05T09:${10 + (line % 50)}:00Z ${String(params.id)}: line ${line}\n`,
+    );
+    return new HttpResponse(lines.join(''), { headers: { 'content-type': 'text/plain' } });
+  }),
+  http.post(`${API}/services/:id/retry`, ({ params }) => {
+    const no = refused(RUN);
+    if (no) return no;
+    const id = String(params.id);
+    node.change(id, {
+      state: 'running',
+      ready: { ok: false, code: 'starting', text: `${id} is being started` },
+    });
+    return HttpResponse.json({ changed: true, text: `${id} is tried again\n` });
+  }),
+
+  http.post(`${API}/account/language`, async ({ request }) => {
+    const { language } = await body<Schemas['LanguageBody']>(request);
+    const own = node.accounts.find((one) => one.id === node.signedIn);
+    if (!own) return signedOut();
+    own.language = language;
+    return done();
+  }),
+  http.post(`${API}/account/password`, async ({ request }) => {
+    const asked = await body<Schemas['OwnPasswordBody']>(request);
+    const own = node.accounts.find((one) => one.id === node.signedIn);
+    if (own?.password !== asked.current) return refuse(401, 'wrong_credentials', 'name or password is wrong');
+    own.password = asked.new;
+    return done();
+  }),
+  http.post(`${API}/account/second-factor`, () => {
+    const secret = 'JBSWY3DPEHPK3PXP';
+    return (
+      refused(ALL, true) ??
+      HttpResponse.json({ secret, uri: `otpauth://totp/x?secret=${secret}`, qr_svg: PICTURE })
+    );
+  }),
+  http.post(`${API}/account/second-factor/confirm`, async ({ request }) => {
+    const { code } = await body<Schemas['FirstCodeBody']>(request);
+    const own = node.accounts.find((one) => one.id === node.signedIn);
+    if (!own || code !== '123456') return refuse(401, 'wrong_second_factor', 'that code is wrong');
+    [own.second_factor, own.recovery_codes_left] = [true, 10];
+    return HttpResponse.json({
+      recovery_codes: Array.from({ length: 10 }, (_, one) => `ABCD-${1000 + one}`),
+    });
+  }),
+  http.get(`${API}/sessions`, () => {
+    const from = '127.0.0.1';
+    const own = {
+      id: 's1',
+      agent: 'Chromium',
+      from,
+      created_at: Date.UTC(2026, 0, 5),
+      seen_at: Date.UTC(2026, 0, 5),
+      current: true,
+    };
+    return (
+      refused(ALL) ??
+      HttpResponse.json({ items: [own, { ...own, id: 's2', agent: 'Phone', current: false }] })
+    );
+  }),
+  http.delete(`${API}/sessions/:id`, () => refused(ALL) ?? done()),
+  http.get(`${API}/accounts`, () => {
+    const items = node.accounts.map(({ password: _, ...account }) => account);
+    return refused(OWN) ?? HttpResponse.json({ items });
+  }),
+  http.post(`${API}/accounts`, async ({ request }) => {
+    const no = refused(OWN, true);
+    if (no) return no;
+    const asked = await body<Schemas['NewAccountBody']>(request);
+    if (node.accounts.some((one) => one.name === asked.name))
+      return refuse(409, 'name_taken', 'that name is taken');
+    return HttpResponse.json(node.add(asked.name, asked.password, asked.role, asked.language), {
+      status: 201,
+    });
+  }),
+  http.delete(`${API}/accounts/:id`, ({ params }) => {
+    const no = refused(OWN, true);
+    if (no) return no;
+    node.accounts = node.accounts.filter((one) => one.id !== params.id);
+    return done();
+  }),
+  http.get(`${API}/audit-log`, () => refused(READ) ?? HttpResponse.json({ items: node.audit, next: null })),
+  http.post(`${API}/audit-log/verify`, () => {
+    return refused(READ) ?? HttpResponse.json({ intact: true, rows: node.audit.length, first_bad: null });
+  }),
+];

@@ -1,0 +1,61 @@
+// Owns the one lamp and the one sentence that a service has for people who run a shop.
+// A pure function of the status: what it does not know it says so.
+import type { NodeStatus, ServiceStatus } from '#lib/api/client.ts';
+import type { Key } from '#lib/text/text.svelte.ts';
+
+export type Lamp = 'good' | 'wait' | 'bad' | 'off' | 'unknown';
+export type Light = { lamp: Lamp; sentence: Key };
+
+/** How pressing a lamp is: the first of these is shown first. */
+const ORDER: Lamp[] = ['bad', 'unknown', 'wait', 'off', 'good'];
+
+/** Reads a service's lamp and sentence from its state and its three signals. */
+export function light(service: ServiceStatus): Light {
+  switch (service.state) {
+    case 'needs_you':
+      return { lamp: 'bad', sentence: 'sentence.needs_you' };
+    case 'held_back':
+      return { lamp: 'wait', sentence: 'sentence.held_back' };
+    case 'stopping':
+      return { lamp: 'off', sentence: 'sentence.stopping' };
+    case 'backing_off':
+      return { lamp: 'bad', sentence: 'sentence.bad' };
+    case 'absent':
+    case 'exited':
+      return service.ready.code === 'starting'
+        ? { lamp: 'wait', sentence: 'sentence.starting' }
+        : { lamp: 'off', sentence: 'sentence.off' };
+    case 'unknown':
+      return { lamp: 'unknown', sentence: 'sentence.unknown' };
+  }
+  const { ready, synced, alive } = service;
+  if (ready.ok === true) {
+    return synced.ok === false
+      ? { lamp: 'good', sentence: 'sentence.catching_up' }
+      : { lamp: 'good', sentence: 'sentence.good' };
+  }
+  if (ready.code === 'restarting') return { lamp: 'wait', sentence: 'sentence.restarting' };
+  if (ready.code === 'starting' || ready.code === 'initialising' || service.state === 'prepared') {
+    return { lamp: 'wait', sentence: 'sentence.starting' };
+  }
+  if (ready.ok === null || ready.ok === undefined) return { lamp: 'unknown', sentence: 'sentence.unknown' };
+  return alive.ok === false
+    ? { lamp: 'bad', sentence: 'sentence.bad' }
+    : synced.ok === false
+      ? { lamp: 'wait', sentence: 'sentence.starting' }
+      : { lamp: 'bad', sentence: 'sentence.bad' };
+}
+
+/** Sums the whole node up in one lamp, and counts the services that have it. */
+export function whole(status: NodeStatus): { lamp: Lamp; count: number } {
+  const lamps = status.services.map((service) => light(service).lamp);
+  const worst = ORDER.find((lamp) => lamp !== 'off' && lamps.includes(lamp));
+  if (!worst) return { lamp: lamps.length ? 'off' : 'unknown', count: lamps.length };
+  return { lamp: worst, count: lamps.filter((lamp) => lamp === worst).length };
+}
+
+/** Sorts services by how pressing their lamp is, then by title. */
+export function byNeed(services: ServiceStatus[]): ServiceStatus[] {
+  const rank = (service: ServiceStatus): number => ORDER.indexOf(light(service).lamp);
+  return [...services].sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title));
+}

@@ -1,0 +1,74 @@
+// Owns the one stream of what happens: status and events, kept up to date while somebody looks.
+// After a broken connection it goes on after the newest event that it has.
+import type { NodeEvent, NodeStatus } from '#lib/api/client.ts';
+
+/** How many events are kept; older ones are asked for again. */
+const KEPT = 500;
+/** How many events the page begins with. */
+const TAIL = 200;
+
+/** How long a broken connection rests. Units: milliseconds. */
+const PAUSE = 1000;
+
+export type Link = 'connecting' | 'live' | 'off';
+
+export class Live {
+  status = $state.raw<NodeStatus>();
+  /** Newest first. */
+  events = $state.raw<NodeEvent[]>([]);
+  gap = $state(false);
+  link = $state<Link>('connecting');
+  /** When the node was last heard of. Units: milliseconds since the Unix epoch. */
+  heardAt = $state<number>();
+  #pause: ReturnType<typeof setTimeout> | undefined;
+  #source: EventSource | undefined;
+  #ended: () => void;
+
+  /** `ended` is called when the node ended the stream: the session may be over, or the vault sealed. */
+  constructor(ended: () => void) {
+    this.#ended = ended;
+  }
+
+  open(): void {
+    this.close();
+    this.link = 'connecting';
+    const newest = this.events[0]?.cursor;
+    const from = newest === undefined ? `tail=${TAIL}` : `after=${newest}`;
+    const source = new EventSource(`/api/v1/events?${from}`);
+    this.#source = source;
+    source.addEventListener('open', () => this.#heard());
+    source.addEventListener('status', (message: MessageEvent<string>) => {
+      this.status = JSON.parse(message.data) as NodeStatus;
+      this.#heard();
+    });
+    source.addEventListener('event', (message: MessageEvent<string>) => {
+      this.take(JSON.parse(message.data) as NodeEvent);
+      this.#heard();
+    });
+    source.addEventListener('gap', () => (this.gap = true));
+    // Two things arrive here: the node's own last words, which carry data, and a broken connection, which does not.
+    source.addEventListener('error', () => {
+      this.close();
+      this.link = 'off';
+      // Whether a refusal or a broken line is behind it, whoever owns the session finds out.
+      this.#pause = setTimeout(this.#ended, PAUSE);
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#pause);
+    this.#source?.close();
+    this.#source = undefined;
+  }
+
+  /** Takes an event once, however often it is sent. */
+  take(event: NodeEvent): void {
+    if (this.events.some((known) => known.cursor === event.cursor)) return;
+    this.events = [event, ...this.events].sort((a, b) => b.cursor - a.cursor).slice(0, KEPT);
+  }
+
+  #heard(): void {
+    this.link = 'live';
+    this.heardAt = Date.now();
+  }
+}

@@ -1,0 +1,70 @@
+// Owns who looks: how far the node is, who is signed in, and the stream while somebody may read it.
+import { api, answer, Failure, type Account, type SessionView } from '#lib/api/client.ts';
+import { guessLanguage, words } from '#lib/text/text.svelte.ts';
+import { Live } from './live.svelte.ts';
+
+/** How often a page that waits for the node looks again. Units: milliseconds. */
+const LOOK_AGAIN = 3000;
+
+class Here {
+  view = $state.raw<SessionView>();
+  failure = $state.raw<Failure>();
+  readonly live = new Live(() => void this.look());
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  get account(): Account | undefined {
+    return this.view?.account ?? undefined;
+  }
+
+  /** Whether the role allows to read what the node does. */
+  get reads(): boolean {
+    return this.account !== undefined && this.account.role !== 'cashier';
+  }
+
+  get owns(): boolean {
+    return this.account?.role === 'owner';
+  }
+
+  get runs(): boolean {
+    return this.owns || this.account?.role === 'manager';
+  }
+
+  /** Asks the node how far it is, and goes on looking where that may change without us. */
+  async look(): Promise<void> {
+    clearTimeout(this.#timer);
+    try {
+      await this.#take(await answer(api.get('/api/v1/session')));
+      this.failure = undefined;
+    } catch (error) {
+      this.failure = error as Failure;
+    }
+    const waits = this.failure !== undefined || this.live.link === 'off' || this.view?.stage !== 'signed_in';
+    if (waits) this.#timer = setTimeout(() => void this.look(), LOOK_AGAIN);
+  }
+
+  /** Takes what signing in answered. */
+  async enter(view: SessionView): Promise<void> {
+    await this.#take(view);
+  }
+
+  async leave(): Promise<void> {
+    await answer(api.delete('/api/v1/session'));
+    await this.look();
+  }
+
+  async #take(view: SessionView): Promise<void> {
+    const before = this.view?.account?.id;
+    const language = view.account?.language ?? guessLanguage();
+    if (language !== words.language) await words.speak(language);
+    this.view = view;
+    if (view.stage !== 'signed_in' || view.account?.role === 'cashier') {
+      this.live.close();
+      this.live.status = undefined;
+      this.live.events = [];
+    } else if (before !== view.account?.id || this.live.link === 'off') {
+      this.live.open();
+    }
+  }
+}
+
+export const here = new Here();

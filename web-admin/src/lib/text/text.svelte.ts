@@ -1,0 +1,76 @@
+// Owns what the pages say: messages in the language of the reader, times and the words for failures.
+import { IntlMessageFormat } from 'intl-messageformat';
+import en from '../../../messages/en.json';
+import type { Failure } from '#lib/api/client.ts';
+
+export type Key = keyof typeof en;
+export type Values = Record<string, string | number>;
+
+/** What each language calls itself. */
+export const languages = { en: 'English', nl: 'Nederlands', es: 'Español' } as const;
+export type Language = keyof typeof languages;
+
+const load: Record<Language, () => Promise<Record<string, string>>> = {
+  en: async () => en,
+  nl: async () => (await import('../../../messages/nl.json')).default,
+  es: async () => (await import('../../../messages/es.json')).default,
+};
+
+const KEPT = 'flash-node.language';
+
+class Words {
+  language = $state<Language>('en');
+  #messages = $state.raw<Record<string, string>>(en);
+  #formats = new Map<string, IntlMessageFormat>();
+
+  /** Speaks `language` from now on; what is not known is answered by English. */
+  async speak(language: string | undefined): Promise<void> {
+    const known: Language = language !== undefined && language in languages ? (language as Language) : 'en';
+    const messages = await load[known]();
+    this.#formats.clear();
+    this.#messages = messages;
+    this.language = known;
+    document.documentElement.lang = known;
+    localStorage.setItem(KEPT, known);
+  }
+
+  /** Returns what is said for `key`. */
+  say(key: Key, values: Values = {}): string {
+    const message = this.#messages[key] ?? en[key];
+    let format = this.#formats.get(message);
+    if (!format) {
+      format = new IntlMessageFormat(message, this.language, undefined, { ignoreTag: true });
+      this.#formats.set(message, format);
+    }
+    return String(format.format(values));
+  }
+
+  /** Says whether `key` has a message. */
+  knows(key: string): key is Key {
+    return key in en;
+  }
+}
+
+export const words = new Words();
+
+/** Returns what is said for `key`, in the reader's language. */
+export const t = (key: Key, values?: Values): string => words.say(key, values);
+
+/** Chooses the language of somebody not yet known: the one kept on this device, or else the browser's. */
+export function guessLanguage(): string {
+  const kept = localStorage.getItem(KEPT);
+  return kept ?? navigator.languages.map((one) => one.slice(0, 2)).find((one) => one in languages) ?? 'en';
+}
+
+/** Writes a time as people read it. Units: milliseconds since the Unix epoch. */
+export function when(at: number): string {
+  return new Intl.DateTimeFormat(words.language, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
+}
+
+/** Says what failed in the reader's language where the code has a message, and in the node's words where not. */
+export function explain(error: Failure): { what: string; next: string } {
+  const key = `error.${error.code}`;
+  if (!words.knows(key)) return { what: error.message, next: error.hint };
+  const next = `${key}.hint`;
+  return { what: t(key, { seconds: error.wait ?? 0 }), next: words.knows(next) ? t(next) : '' };
+}

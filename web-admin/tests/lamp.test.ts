@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import type { NodeStatus, ServiceStatus } from '#lib/api/client.ts';
+import { byNeed, light, whole } from '#lib/node/lamp.ts';
+import { MockNode } from '#lib/mock/node.ts';
+
+const signal = (ok: boolean | null, code = 'ok') => ({ ok, code, text: '' });
+const fine = new MockNode('good').services[0] as ServiceStatus;
+const with_ = (change: Partial<ServiceStatus>): ServiceStatus => ({ ...fine, ...change });
+const status = (...services: ServiceStatus[]): NodeStatus => ({ ...new MockNode('good').status(), services });
+
+test.each<[string, Partial<ServiceStatus>, string, string]>([
+  ['serves', {}, 'good', 'sentence.good'],
+  ['serves and catches up', { synced: signal(false) }, 'good', 'sentence.catching_up'],
+  ['was just started', { ready: signal(false, 'starting') }, 'wait', 'sentence.starting'],
+  ['is restarted', { ready: signal(false, 'restarting') }, 'wait', 'sentence.restarting'],
+  ['answers but does not serve', { ready: signal(false, 'refused') }, 'bad', 'sentence.bad'],
+  ['does not answer', { alive: signal(false), ready: signal(false, 'silent') }, 'bad', 'sentence.bad'],
+  ['cannot be asked', { ready: signal(null), alive: signal(null) }, 'unknown', 'sentence.unknown'],
+  ['cannot be seen', { state: 'unknown' }, 'unknown', 'sentence.unknown'],
+  ['needs somebody, whatever it answers', { state: 'needs_you' }, 'bad', 'sentence.needs_you'],
+  ['ended and is tried again', { state: 'backing_off' }, 'bad', 'sentence.bad'],
+  ['waits for another', { state: 'held_back' }, 'wait', 'sentence.held_back'],
+  ['is stopping', { state: 'stopping' }, 'off', 'sentence.stopping'],
+  ['is not there', { state: 'absent', ready: signal(null, 'not_running') }, 'off', 'sentence.off'],
+  ['belongs to the operator and serves', { state: 'external' }, 'good', 'sentence.good'],
+])('a service that %s', (_, change, lamp, sentence) => {
+  expect(light(with_(change))).toEqual({ lamp, sentence });
+});
+
+test('the node is as good as its worst service', () => {
+  const bad = with_({ state: 'needs_you' });
+  const waits = with_({ state: 'held_back' });
+  expect(whole(status(fine, waits, bad, bad))).toEqual({ lamp: 'bad', count: 2 });
+  expect(whole(status(fine, waits))).toEqual({ lamp: 'wait', count: 1 });
+  expect(whole(status(fine, fine))).toEqual({ lamp: 'good', count: 2 });
+});
+
+test('a node that does not know does not say that it is good', () => {
+  expect(whole(status(fine, with_({ state: 'unknown' }))).lamp).toBe('unknown');
+  expect(whole(status()).lamp).toBe('unknown');
+});
+
+test('what needs somebody stands first', () => {
+  const order = byNeed(new MockNode('trouble').services).map((service) => service.id);
+  expect(order[0]).toBe('mint');
+  expect(order.at(-1)).toBe('bitcoind');
+});

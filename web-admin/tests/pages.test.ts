@@ -1,0 +1,266 @@
+// Walks through the built pages in a real browser, on the mock back end: each page at desktop and phone size, light and
+// dark, with axe looking for faults; and what a person does there.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { preview, type PreviewServer } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CASHIER, OWNER, PASSPHRASE, SETUP_CODE, type Scene } from '#lib/mock/node.ts';
+
+const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const PICTURES = process.env.PICTURES;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } };
+
+type Size = keyof typeof SIZES;
+type Theme = 'light' | 'dark';
+
+let server: PreviewServer;
+let browser: Browser;
+let origin: string;
+const broken: string[] = [];
+/** While we look, what we put into the page is ours. */
+let looking = false;
+
+beforeAll(async () => {
+  server = await preview({ preview: { host: '127.0.0.1', port: 0 }, logLevel: 'silent' });
+  const address = server.httpServer.address();
+  origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  browser = await chromium.launch({ executablePath: BROWSER, args: ['--no-sandbox'] });
+}, 60_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Opens a browser of a new visitor; what the page logs as an error is a fault. */
+async function visit(size: Size = 'desktop', theme: Theme = 'light', locale = 'en-GB'): Promise<Page> {
+  const context: BrowserContext = await browser.newContext({
+    viewport: SIZES[size],
+    colorScheme: theme,
+    locale,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on('pageerror', (error) => broken.push(`${page.url()}: ${error.message}`));
+  page.on('console', (message) => {
+    // A refusal by the node is part of the walk; the browser reports it as an error of loading.
+    if (!looking && message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+      broken.push(`${page.url()}: ${message.text()}`);
+    }
+  });
+  return page;
+}
+
+async function begin(page: Page, scene: Scene): Promise<void> {
+  await page.request.post(`${origin}/mock/${scene}`);
+}
+
+/** Looks at the page as it stands: no serious fault for people who cannot see it, nothing wider than the screen. */
+async function look(page: Page, name: string): Promise<void> {
+  looking = true;
+  if (PICTURES) {
+    mkdirSync(PICTURES, { recursive: true });
+    await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true });
+  }
+  await page.evaluate(AXE);
+  const faults = await page.evaluate(async () => {
+    type Axe = {
+      run: () => Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+    };
+    const { violations } = await (globalThis as unknown as { axe: Axe }).axe.run();
+    return violations
+      .filter((one) => one.impact === 'serious' || one.impact === 'critical')
+      .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`);
+  });
+  looking = false;
+  expect(faults, name).toEqual([]);
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(over, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+}
+
+const heading = (page: Page, text: string) => page.getByRole('heading', { name: text, exact: true });
+
+test('there is a browser', () => {
+  expect(
+    existsSync(BROWSER),
+    `${BROWSER} is missing: install Debian's chromium, or name one in CHROMIUM`,
+  ).toBe(true);
+});
+
+const LOOKS: [Size, Theme][] = [
+  ['desktop', 'light'],
+  ['desktop', 'dark'],
+  ['phone', 'light'],
+  ['phone', 'dark'],
+];
+const PLACES: [string, Scene, string, string][] = [
+  ['set-up', 'new', '/', 'Welcome'],
+  ['sign-in', 'sign_in', '/', 'Sign in'],
+  ['sealed', 'sealed', '/', 'Closed: the owner must unlock the node'],
+  ['overview', 'good', '/', 'Services'],
+  ['overview-trouble', 'trouble', '/', 'Services'],
+  ['services', 'trouble', '/services', 'Services'],
+  ['service', 'good', '/services/lnd', 'Lightning'],
+  ['service-needs-you', 'trouble', '/services/mint', 'eCash mint'],
+  ['service-missing', 'good', '/services/nothing', 'There is no such service.'],
+  ['events', 'good', '/events', 'Events'],
+  ['people', 'good', '/people', 'People'],
+  ['audit', 'good', '/audit', 'Audit log'],
+  ['account', 'good', '/account', 'My account'],
+  ['design', 'good', '/design', 'Design'],
+];
+
+describe.each(LOOKS)('%s, %s', (size, theme) => {
+  test.each(PLACES)(
+    '%s is readable',
+    async (name, scene, path, title) => {
+      const page = await visit(size, theme);
+      await begin(page, scene);
+      await page.goto(origin + path);
+      await heading(page, title).first().waitFor();
+      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(theme);
+      await look(page, `${name}-${size}-${theme}`);
+      await page.context().close();
+    },
+    60_000,
+  );
+});
+
+test('a node with nothing on it says so', async () => {
+  const page = await visit();
+  await begin(page, 'empty');
+  await page.goto(origin);
+  await page.getByText('Nothing runs on this node yet.').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('the first owner is made, signs out and in again, in Dutch', async () => {
+  const page = await visit('phone', 'light', 'nl-NL');
+  await begin(page, 'new');
+  await page.goto(origin);
+  await heading(page, 'Welkom').waitFor();
+  expect(await page.evaluate(() => document.documentElement.lang)).toBe('nl');
+  await page.getByLabel('Installatiecode', { exact: true }).fill('WRONG');
+  await page.getByRole('button', { name: 'Verder' }).click();
+  await page.getByLabel('Naam').fill('Anna');
+  await page.getByLabel('Wachtwoord', { exact: true }).fill('kort');
+  await page.getByRole('button', { name: 'Account maken' }).click();
+  await page.getByText('De twee wachtwoorden verschillen.').waitFor();
+  await page.getByLabel('Wachtwoord', { exact: true }).fill('een lange zin');
+  await page.getByLabel('Hetzelfde wachtwoord nog eens').fill('een lange zin');
+  await page.getByRole('button', { name: 'Account maken' }).click();
+  await page.getByText('Die code klopt niet').waitFor();
+  await page.getByLabel('Installatiecode', { exact: true }).fill(SETUP_CODE);
+  await page.getByRole('button', { name: 'Verder' }).click();
+  // What was typed before is still there.
+  await page.getByRole('button', { name: 'Account maken' }).click();
+  await page.getByText('Alles werkt').waitFor();
+  await page.getByRole('button', { name: 'Menu' }).click();
+  await page.getByRole('button', { name: 'Uitloggen' }).click();
+  await page.getByLabel('Naam').fill('Anna');
+  await page.getByLabel('Wachtwoord', { exact: true }).fill('een verkeerde zin');
+  await page.getByRole('button', { name: 'Inloggen' }).click();
+  await page.getByText('Naam of wachtwoord klopt niet.').waitFor();
+  await page.getByLabel('Wachtwoord', { exact: true }).fill('een lange zin');
+  await page.getByRole('button', { name: 'Inloggen' }).click();
+  await page.getByText('Alles werkt').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('a service that fails and recovers shows without a reload', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(origin);
+  await page.getByText('Everything works').waitFor();
+  const down = {
+    state: 'backing_off',
+    ready: { ok: false, code: 'not_running', text: 'relay is not running' },
+  };
+  await page.request.patch(`${origin}/mock/services/relay`, { data: down });
+  await page.getByText('One service does not work').waitFor();
+  const up = { state: 'running', ready: { ok: true, code: 'ok', text: 'relay serves' } };
+  await page.request.patch(`${origin}/mock/services/relay`, { data: up });
+  await page.getByText('Everything works').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('a cashier is added by whoever shows the password, and sees the shop alone', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/people`);
+  await page.getByLabel('Name').fill('kim');
+  await page.getByLabel('Password', { exact: true }).fill('a fair sentence');
+  await page.getByRole('button', { name: 'Add somebody' }).click();
+  const question = page.getByRole('dialog');
+  await question.getByLabel('Password', { exact: true }).fill('wrong');
+  await question.getByRole('button', { name: 'Go on' }).click();
+  await question.getByText('Name or password is wrong.').waitFor();
+  await look(page, 'confirm');
+  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
+  await question.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('kim can sign in now.').waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('Name').fill(CASHIER.name);
+  await page.getByLabel('Password', { exact: true }).fill(CASHIER.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('link', { name: 'My account' }).waitFor();
+  // The address is still that of the people's page, which a cashier may not see.
+  await page.goto(origin);
+  await heading(page, 'Open').waitFor();
+  expect(await page.getByRole('navigation').getByRole('link').allTextContents()).toEqual([
+    'Overview',
+    'My account',
+  ]);
+  await look(page, 'shop');
+  await page.context().close();
+}, 60_000);
+
+test('a sealed node is unlocked from a phone', async () => {
+  const page = await visit('phone');
+  await begin(page, 'sealed');
+  await page.goto(`${origin}/events`);
+  await page.getByLabel('Passphrase', { exact: true }).fill('wrong');
+  await page.getByRole('button', { name: 'Unlock' }).click();
+  await page.getByText('That passphrase does not open the node.').waitFor();
+  await page.getByLabel('Passphrase', { exact: true }).fill(PASSPHRASE);
+  await page.getByRole('button', { name: 'Unlock' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('an authenticator app is set up, and its recovery codes are shown once', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/account`);
+  await page.getByRole('button', { name: 'Set it up' }).click();
+  const question = page.getByRole('dialog');
+  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
+  await question.getByRole('button', { name: 'Go on' }).click();
+  await page.getByLabel('Code', { exact: true }).fill('123456');
+  await look(page, 'factor');
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('ABCD-1009').waitFor();
+  await page.getByRole('button', { name: 'I have written them down' }).click();
+  await page.getByText('10 recovery codes are left.').waitFor();
+  expect(await page.getByText('ABCD-1009').count()).toBe(0);
+  await page.context().close();
+}, 60_000);
+
+test('a log is filtered by what is typed', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/services/lnd`);
+  const log = page.getByRole('log');
+  await expect.poll(() => log.textContent()).toContain('line 39');
+  await page.getByLabel('Only lines that contain').fill('LINE 17');
+  await expect.poll(() => log.textContent()).toBe('2026-01-05T09:27:00Z lnd: line 17');
+  await page.getByLabel('Only lines that contain').fill('nowhere');
+  await page.getByText('No line contains that.').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('no page threw or broke its own policy', () => {
+  expect(broken).toEqual([]);
+});
