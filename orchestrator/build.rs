@@ -4,4 +4,5 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // Manifests are embedded: a changed one is a changed program.
     println!("cargo:rerun-if-changed=../manifests");
+    println!("cargo:rerun-if-changed=../web-admin/build");
 }

@@ -10,7 +10,7 @@ export default defineConfig({
   plugins: [
     sveltekit({
       // Every address is answered with the one page; what stands on it is decided in the browser.
-      adapter: adapter({ fallback: 'index.html', precompress: false }),
+      adapter: adapter({ fallback: 'index.html', precompress: true }),
       // Hashes only: no inline script or style but SvelteKit's own first lines.
       csp: {
         mode: 'hash',

@@ -109,6 +109,7 @@ const PLACES: [string, Scene, string, string][] = [
   ['people', 'good', '/people', 'People'],
   ['audit', 'good', '/audit', 'Audit log'],
   ['account', 'good', '/account', 'My account'],
+  ['missing', 'good', '/nowhere', 'There is no such page.'],
   ['design', 'good', '/design', 'Design'],
 ];
 

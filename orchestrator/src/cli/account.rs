@@ -31,9 +31,9 @@ pub(super) async fn set_up_code(context: &mut Context) -> Result<Exit, Failure> 
     let code: Code = client.post("/api/v1/setup-code", None).await?;
     let api = client.status().await?.api;
     context.screen.print(&format!("{}\n", code.code));
-    context.screen.note(&format!(
-        "until the pages exist, a request makes the first owner: POST {api}/api/v1/set-up (docs/api.md shows it whole)"
-    ));
+    context
+        .screen
+        .note(&format!("open {api} on this machine and type it there"));
     Ok(Exit::Ok)
 }
 
@@ -43,13 +43,17 @@ pub(super) async fn invite(context: &mut Context, data: &Path) {
     let Ok(client) = Client::find(&context.surroundings, data, named) else {
         return;
     };
-    if let Ok(code) = client.post::<Code>("/api/v1/setup-code", None).await {
-        let text = format!(
-            "set-up code for the first owner: {} (`flash-node setup-code` prints it again, and how it is used)\n",
-            code.code
-        );
-        context.screen.print(&text);
-    }
+    let (Ok(status), Ok(code)) = (
+        client.status().await,
+        client.post::<Code>("/api/v1/setup-code", None).await,
+    ) else {
+        return;
+    };
+    let text = format!(
+        "open {} to begin; set-up code for the first owner: {} (`flash-node setup-code` prints it again)\n",
+        status.api, code.code
+    );
+    context.screen.print(&text);
 }
 
 /// Lists the accounts, or lets somebody in again.

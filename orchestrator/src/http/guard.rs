@@ -143,6 +143,10 @@ pub(crate) async fn every(request: Request, next: Next) -> Response {
         .or_insert(HeaderValue::from_static(
             "default-src 'none'; frame-ancestors 'none'",
         ));
+    // Pages say themselves what may be kept of them; nothing else is.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in FIXED {
         headers.insert(
             HeaderName::from_static(name),
@@ -152,9 +156,8 @@ pub(crate) async fn every(request: Request, next: Next) -> Response {
     response
 }
 
-const FIXED: [(&str, &str); 5] = [
+const FIXED: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
-    ("cache-control", "no-store"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "same-origin"),
     ("x-frame-options", "DENY"),

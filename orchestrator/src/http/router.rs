@@ -20,9 +20,9 @@ use super::control;
 use super::error::ApiError;
 use super::events;
 use super::guard;
-use super::index;
 use super::logs;
 use super::metrics::Metrics;
+use super::pages;
 use super::people;
 use super::read;
 use super::session;
@@ -92,7 +92,7 @@ pub(super) fn tcp(face: Face, names: guard::Names) -> Router {
     let routes = reading()
         .merge(changing())
         .merge(people())
-        .route("/", get(index::page))
+        .route("/", get(pages::first))
         .route(
             "/api/v1/session",
             post(session::sign_in).delete(session::sign_out),
@@ -123,7 +123,8 @@ pub(super) fn tcp(face: Face, names: guard::Names) -> Router {
             face.clone(),
             access::enforce,
         ));
-    finish(routes, face, |router| {
+    // What no route has is a page or a file of one, and those are anybody's.
+    finish(routes.fallback(pages::any), face, |router| {
         router.layer(middleware::from_fn_with_state(Arc::new(names), guard::tcp))
     })
 }
@@ -136,7 +137,8 @@ pub(super) fn unix(face: Face) -> Router {
         .route("/api/v1/setup-code", post(session::set_up_code))
         .route("/api/v1/accounts/reset", post(people::reset))
         .route("/api/v1/vault/key-file", post(control::add_key_file))
-        .route_layer(middleware::from_fn(access::machine));
+        .route_layer(middleware::from_fn(access::machine))
+        .fallback(async || read::unknown_path());
     finish(routes, face, |router| router)
 }
 
@@ -190,7 +192,6 @@ fn reading() -> Router<Face> {
 
 fn finish(routes: Router<Face>, face: Face, guard: impl FnOnce(Router) -> Router) -> Router {
     let router = routes
-        .fallback(async || read::unknown_path())
         .method_not_allowed_fallback(async || {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -390,7 +390,7 @@ async fn nothing_can_be_changed_over_tcp_before_somebody_owns_the_node() {
 #[tokio::test]
 async fn every_error_has_the_one_shape() {
     let server = tcp().await;
-    let answer = server.refused("GET", "/nowhere", &[]).await;
+    let answer = server.refused("GET", "/api/v1/nowhere", &[]).await;
     assert_eq!(answer, (StatusCode::NOT_FOUND, "not_found".to_owned()));
     let (status, _, text) = server.get("/api/v1/services/rely", &[]).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -650,21 +650,25 @@ fn figures_of_proc_are_read_as_linux_writes_them() {
 }
 
 #[tokio::test]
-async fn the_page_has_no_script_and_escapes_what_it_shows() {
+async fn pages_are_anybodys_and_the_api_keeps_its_own_paths() {
     let server = tcp().await;
-    server
-        .node
-        .change(|status| status.services[0].title = "<script>alert(1)</script>".to_owned());
-    let (status, headers, page) = server.get("/", &[]).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(!page.contains("<script"), "{page}");
-    assert!(page.contains("Play money") && page.contains("ws://127.0.0.1:4447"));
-    let policy = headers["content-security-policy"].to_str().unwrap();
-    assert!(
-        policy.contains("default-src 'none'") && policy.contains("style-src 'sha256-"),
-        "{policy}"
-    );
-    assert!(!policy.contains("unsafe"));
+    for path in ["/", "/services/relay"] {
+        let (status, headers, page) = server.get(path, &[]).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(page.contains("<title>Flash Node</title>"), "{page}");
+        assert_eq!(headers["x-frame-options"], "DENY");
+        assert_eq!(headers["cache-control"], "no-store");
+    }
+    for (method, path) in [
+        ("GET", "/api/v1/nowhere"),
+        ("GET", "/gone.js"),
+        ("POST", "/services"),
+    ] {
+        let answer = server.refused(method, path, &[]).await;
+        assert_eq!(answer.0, StatusCode::NOT_FOUND, "{method} {path}");
+    }
+    let (status, text) = unix().await.post("/services/relay", "{}").await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{text}");
 }
 
 #[test]
