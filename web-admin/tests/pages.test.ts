@@ -249,6 +249,30 @@ test('an authenticator app is set up, and its recovery codes are shown once', as
   await page.context().close();
 }, 60_000);
 
+test('a passphrase is set, the recovery key is shown once, and the node is locked and opened with it', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(origin);
+  await page.getByText('Set a passphrase before').getByRole('link').click();
+  await page.getByLabel('New passphrase', { exact: true }).fill('nine green bottles');
+  await page.getByLabel('The same passphrase again', { exact: true }).fill('nine green');
+  await page.getByRole('button', { name: 'Set the passphrase' }).click();
+  await page.getByText('The two passphrases differ.').waitFor();
+  await page.getByLabel('The same passphrase again', { exact: true }).fill('nine green bottles');
+  await page.getByRole('button', { name: 'Set the passphrase' }).click();
+  await page.getByText('ABCD-EFGH-JKLM').waitFor();
+  await look(page, 'recovery-key');
+  await page.getByRole('button', { name: 'I have written it down' }).click();
+  expect(await page.getByText('ABCD-EFGH-JKLM').count()).toBe(0);
+  await page.getByRole('button', { name: 'Lock the node' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Lock the node' }).click();
+  await heading(page, 'Closed: the owner must unlock the node').waitFor();
+  await page.getByLabel('Passphrase', { exact: true }).fill('nine green bottles');
+  await page.getByRole('button', { name: 'Unlock' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  await page.context().close();
+}, 60_000);
+
 test('a log is filtered by what is typed', async () => {
   const page = await visit();
   await begin(page, 'good');

@@ -1,7 +1,7 @@
 // Answers as the node answers, from a `MockNode`. What is not here is not mocked, and says so.
 import { http, HttpResponse, type RequestHandler } from 'msw';
 import type { NodeEvent, NodeStatus, Role, Schemas } from '#lib/api/client.ts';
-import { MockNode, PASSPHRASE, SCENES, SETUP_CODE, type Scene } from './node.ts';
+import { MockNode, SCENES, SETUP_CODE, type Scene } from './node.ts';
 
 const API = '*/api/v1';
 /** A level-L QR code is not needed to see where it stands. */
@@ -109,9 +109,29 @@ export const handlers: RequestHandler[] = [
   }),
   http.post(`${API}/vault/unlock`, async ({ request }) => {
     const way = await body<{ passphrase?: string }>(request);
-    if (way.passphrase !== PASSPHRASE) return refuse(403, 'wrong_passphrase', 'that does not open the vault');
+    if (way.passphrase !== node.passphrase)
+      return refuse(403, 'wrong_passphrase', 'that does not open the vault');
     node.stage = 'sign_in';
     return HttpResponse.json({ changed: true, text: 'the vault is open\n' });
+  }),
+  http.post(`${API}/vault/passphrase`, async ({ request }) => {
+    const no = refused(OWN);
+    if (no) return no;
+    const asked = await body<{ current: { passphrase: string } | null; new: string }>(request);
+    if (node.passphraseSet && asked.current?.passphrase !== node.passphrase) {
+      return refuse(403, 'wrong_passphrase', 'that does not open the vault');
+    }
+    const key = node.passphraseSet
+      ? ''
+      : 'recovery key (write it down now; it is not shown again):\n\n  ABCD-EFGH-JKLM\n';
+    [node.passphrase, node.passphraseSet] = [asked.new, true];
+    return HttpResponse.json({ changed: true, text: `the passphrase is set\n${key}` });
+  }),
+  http.post(`${API}/vault/seal`, () => {
+    const no = refused(OWN);
+    if (no) return no;
+    [node.stage, node.signedIn] = ['sealed', undefined];
+    return HttpResponse.json({ changed: true, text: 'the vault is sealed\n' });
   }),
   http.get(`${API}/shop`, () => {
     const no = refused(ALL);

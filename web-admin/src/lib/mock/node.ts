@@ -74,6 +74,7 @@ const trouble = (): ServiceStatus[] => [
 export class MockNode {
   stage: SessionView['stage'];
   passphraseSet: boolean;
+  passphrase = PASSPHRASE;
   accounts: (Account & { password: string })[] = [];
   signedIn: string | undefined;
   confirmed = false;
