@@ -269,7 +269,7 @@ test('a passphrase is set, the recovery key is shown once, and the node is locke
   await heading(page, 'Closed: the owner must unlock the node').waitFor();
   await page.getByLabel('Passphrase', { exact: true }).fill('nine green bottles');
   await page.getByRole('button', { name: 'Unlock' }).click();
-  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  await heading(page, 'My account').waitFor();
   await page.context().close();
 }, 60_000);
 

@@ -130,7 +130,8 @@ export const handlers: RequestHandler[] = [
   http.post(`${API}/vault/seal`, () => {
     const no = refused(OWN);
     if (no) return no;
-    [node.stage, node.signedIn] = ['sealed', undefined];
+    // Who was signed in still is once it is unlocked.
+    node.stage = 'sealed';
     return HttpResponse.json({ changed: true, text: 'the vault is sealed\n' });
   }),
   http.get(`${API}/shop`, () => {
