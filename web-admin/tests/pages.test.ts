@@ -160,6 +160,7 @@ test('the first owner is made, signs out and in again, in Dutch', async () => {
   await page.getByText('Alles werkt').waitFor();
   await page.getByRole('button', { name: 'Menu' }).click();
   await page.getByRole('button', { name: 'Uitloggen' }).click();
+  await heading(page, 'Inloggen').waitFor();
   await page.getByLabel('Naam').fill('Anna');
   await page.getByLabel('Wachtwoord', { exact: true }).fill('een verkeerde zin');
   await page.getByRole('button', { name: 'Inloggen' }).click();
@@ -203,6 +204,8 @@ test('a cashier is added by whoever shows the password, and sees the shop alone'
   await question.getByRole('button', { name: 'Go on' }).click();
   await page.getByText('kim can sign in now.').waitFor();
   await page.getByRole('button', { name: 'Sign out' }).click();
+  // The page before has fields of the same names.
+  await heading(page, 'Sign in').waitFor();
   await page.getByLabel('Name').fill(CASHIER.name);
   await page.getByLabel('Password', { exact: true }).fill(CASHIER.password);
   await page.getByRole('button', { name: 'Sign in' }).click();
