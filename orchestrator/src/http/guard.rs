@@ -117,6 +117,10 @@ pub(crate) async fn tcp(State(names): State<Arc<Names>>, request: Request, next:
     next.run(request).await
 }
 
+/// Marks an answer that never changes under its address; a browser may keep it, and nothing else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Immutable;
+
 /// Bounds the body, turns a panic into a plain 500, and adds the headers that every answer carries.
 pub(crate) async fn every(request: Request, next: Next) -> Response {
     let announced = request
@@ -137,16 +141,17 @@ pub(crate) async fn every(request: Request, next: Next) -> Response {
             }
         }
     };
+    let kept = match response.extensions().get::<Immutable>() {
+        Some(Immutable) => "public, max-age=31536000, immutable",
+        None => "no-store",
+    };
     let headers = response.headers_mut();
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(
             "default-src 'none'; frame-ancestors 'none'",
         ));
-    // Pages say themselves what may be kept of them; nothing else is.
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
     for (name, value) in FIXED {
         headers.insert(
             HeaderName::from_static(name),

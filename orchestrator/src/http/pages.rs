@@ -16,6 +16,7 @@ use include_dir::Dir;
 use include_dir::include_dir;
 
 use super::error::ApiError;
+use super::guard;
 use super::read;
 
 /// Empty but for a placeholder where the pages were not built before the program was.
@@ -40,12 +41,7 @@ static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     HeaderValue::from_str(&format!("{policy}; frame-ancestors 'none'")).ok()
 });
 
-/// Answers `GET /`.
-pub(super) async fn first(uri: Uri, headers: HeaderMap) -> Response {
-    of(&uri, &headers).into_response()
-}
-
-/// Answers every path that no route has: with a file, or with the page. The API's own paths stay unknown.
+/// Answers `/` and every path that no route has: with a file, or with the page. The API's own paths stay unknown.
 pub(super) async fn any(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let page = matches!(method, Method::GET | Method::HEAD) && !uri.path().starts_with("/api/");
     if page {
@@ -100,10 +96,7 @@ fn file(path: &str, kind: &'static str, headers: &HeaderMap) -> Option<Response>
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     if path.starts_with(IMMUTABLE) {
-        headers.insert(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=31536000, immutable"),
-        );
+        response.extensions_mut().insert(guard::Immutable);
     }
     Some(response)
 }

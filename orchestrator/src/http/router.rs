@@ -92,7 +92,7 @@ pub(super) fn tcp(face: Face, names: guard::Names) -> Router {
     let routes = reading()
         .merge(changing())
         .merge(people())
-        .route("/", get(pages::first))
+        .route("/", get(pages::any))
         .route(
             "/api/v1/session",
             post(session::sign_in).delete(session::sign_out),

@@ -659,6 +659,18 @@ async fn pages_are_anybodys_and_the_api_keeps_its_own_paths() {
         assert_eq!(headers["x-frame-options"], "DENY");
         assert_eq!(headers["cache-control"], "no-store");
     }
+    // What a browser may keep: files that change their name with their content, and nothing else.
+    let (_, headers, _) = server.get("/api/v1/events?follow=false", &[]).await;
+    assert_eq!(headers["cache-control"], "no-store");
+    let (_, _, page) = server.get("/", &[]).await;
+    if let Some((_, rest)) = page.split_once("/_app/immutable/") {
+        let name = rest.split_once(['"', '\'']).unwrap().0;
+        let file = format!("/_app/immutable/{name}");
+        let (status, headers, _) = server.get(&file, &[]).await;
+        assert_eq!(status, StatusCode::OK, "{file}");
+        let kept = headers["cache-control"].to_str().unwrap();
+        assert!(kept.ends_with("immutable"), "{file}: {kept}");
+    }
     for (method, path) in [
         ("GET", "/api/v1/nowhere"),
         ("GET", "/gone.js"),
