@@ -1,0 +1,22 @@
+// Owns what one thing that a person does on a page can be: not begun, busy, or failed.
+import type { Failure } from '#lib/api/client.ts';
+import { confirmation } from './confirm.svelte.ts';
+
+export class Attempt {
+  busy = $state(false);
+  failure = $state.raw<Failure>();
+
+  /** Runs `action`, one at a time, asking for the password where the node wants it first. Its failure is kept. */
+  async run(action: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    this.failure = undefined;
+    try {
+      await confirmation.around(action);
+    } catch (error) {
+      this.failure = error as Failure;
+    } finally {
+      this.busy = false;
+    }
+  }
+}
