@@ -221,6 +221,24 @@ test('a cashier is added by whoever shows the password, and sees the shop alone'
   await page.context().close();
 }, 60_000);
 
+test('a till whose node is locked, or who is signed out elsewhere, is told so by itself', async () => {
+  const page = await visit('phone');
+  for (const [scene, title] of [
+    ['sealed', 'Closed: the owner must unlock the node'],
+    ['sign_in', 'Sign in'],
+  ] as const) {
+    await begin(page, 'sign_in');
+    await page.goto(origin);
+    await page.getByLabel('Name').fill(CASHIER.name);
+    await page.getByLabel('Password', { exact: true }).fill(CASHIER.password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await heading(page, 'Open').waitFor();
+    await begin(page, scene);
+    await heading(page, title).waitFor();
+  }
+  await page.context().close();
+}, 60_000);
+
 test('a sealed node is unlocked from a phone', async () => {
   const page = await visit('phone');
   await begin(page, 'sealed');

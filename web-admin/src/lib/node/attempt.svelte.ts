@@ -1,6 +1,7 @@
 // Owns what one thing that a person does on a page can be: not begun, busy, or failed.
-import type { Failure } from '#lib/api/client.ts';
+import { Failure } from '#lib/api/client.ts';
 import { confirmation } from './confirm.svelte.ts';
+import { here } from './session.svelte.ts';
 
 export class Attempt {
   busy = $state(false);
@@ -15,6 +16,7 @@ export class Attempt {
       await confirmation.around(action);
     } catch (error) {
       this.failure = error as Failure;
+      here.heed(this.failure);
     } finally {
       this.busy = false;
     }

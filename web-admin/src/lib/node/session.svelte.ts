@@ -42,6 +42,11 @@ class Here {
     if (waits) this.#timer = setTimeout(() => void this.look(), LOOK_AGAIN);
   }
 
+  /** Looks again where `failure` says that somebody is not signed in any more, or that the node is locked. */
+  heed(failure: Failure): void {
+    if (failure.code === 'signed_out' || failure.code === 'vault_sealed') void this.look();
+  }
+
   /** Takes what signing in answered. */
   async enter(view: SessionView): Promise<void> {
     await this.#take(view);
