@@ -38,7 +38,11 @@ fn started() -> Option<TestNode> {
 
 /// What a Redis says to a user who shows a password.
 fn says(node: &TestNode, user: &str, password: &str) -> String {
-    let url = node.endpoint("redis", "redis");
+    says_at(node, "redis", user, password)
+}
+
+fn says_at(node: &TestNode, service: &str, user: &str, password: &str) -> String {
+    let url = node.endpoint(service, "redis");
     let mut stream = TcpStream::connect(url.trim_start_matches("tcp://")).expect("redis listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     write!(stream, "AUTH {user} {password}\r\nQUIT\r\n").expect("it is sent");
@@ -125,21 +129,40 @@ fn the_old_password_is_refused_and_only_the_two_ends_blip() {
 #[test]
 fn after_a_break_in_every_credential_is_replaced() {
     let Some(node) = started() else { return };
-    let of = |service: &str, user: &str| redis::password(&node, service, user);
-    let old = [
-        of("redis", "redis_replica"),
-        of("redis", "node"),
-        of("redis-replica", "node"),
+    let users = [
+        ("redis", "redis_replica"),
+        ("redis", "node"),
+        ("redis-replica", "node"),
     ];
+    let passwords = || users.map(|(service, user)| redis::password(&node, service, user));
+    let old = passwords();
+    for ((service, user), password) in users.iter().zip(&old) {
+        assert!(says_at(&node, service, user, password).starts_with("+OK"));
+    }
+    // The plan is read before anything happens: it names who will be without service.
+    let plan = node.ok(&["rotate", "--all", "--dry-run"]);
+    let services = ["mint", "redis", "redis-replica", "relay"];
+    let before = services.map(|id| identity(&node, id));
     let told = node.ok(&["rotate", "--all"]);
     assert_eq!(told.matches("refuses generation 1").count(), 3, "{told}");
-    let new = [
-        of("redis", "redis_replica"),
-        of("redis", "node"),
-        of("redis-replica", "node"),
-    ];
-    assert!(old.iter().all(|old| !new.contains(old)));
-    assert!(says(&node, "node", &old[1]).contains("-WRONGPASS"));
+    let new = passwords();
+    for (((service, user), old), new) in users.iter().zip(&old).zip(&new) {
+        assert!(
+            says_at(&node, service, user, old).contains("-WRONGPASS"),
+            "{service} takes the old password of {user}"
+        );
+        assert!(says_at(&node, service, user, new).starts_with("+OK"));
+    }
+    for service in services {
+        node.wait_ready(service);
+    }
+    let after = services.map(|id| identity(&node, id));
+    let ends = services.iter().zip(before.iter().zip(&after));
+    let blipped: Vec<&str> = ends
+        .filter(|(_, (was, now))| was != now)
+        .map(|(id, _)| *id)
+        .collect();
+    assert_eq!(blipped, restarted(&plan), "{plan}");
 }
 
 #[test]
@@ -210,4 +233,43 @@ fn a_kill_at_any_step_of_a_rotation_is_made_good_by_the_next_start() {
             "{point}"
         );
     }
+}
+
+#[test]
+fn the_api_lists_as_data_what_the_commands_print() {
+    let Some(node) = started() else { return };
+    // Until the node has an owner, whoever is on this machine may read.
+    let api = node.status()["api"].as_str().expect("an API").to_owned();
+    let get = |path: &str| -> Value {
+        let text = inspect::http_get(&api, &format!("/api/v1/{path}"));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+    };
+    let edge = || {
+        let edges = get("edges");
+        let found = edges["edges"].as_array().expect("edges");
+        let one = found.iter().find(|one| one["id"] == EDGE);
+        one.unwrap_or_else(|| panic!("{edges:#}")).clone()
+    };
+    let before = edge();
+    let credential = serde_json::json!({ "kind": "token", "generation": 1, "rotatable": true });
+    assert_eq!(before["credential"], credential);
+    assert_eq!(before["allow"], serde_json::json!(["data", "replicate"]));
+    node.ok(&["rotate", EDGE]);
+    assert_eq!(edge()["credential"]["generation"], 2);
+
+    let setting = || {
+        let settings = get("settings");
+        let services = settings["services"].as_array().expect("services");
+        let relay = services.iter().find(|one| one["id"] == "relay");
+        let own = relay.expect("the relay")["settings"].as_array().cloned();
+        let name = own.into_iter().flatten().find(|one| one["name"] == "name");
+        name.expect("a name")
+    };
+    assert_eq!(setting()["chosen"], false);
+    assert_eq!(setting()["value"], setting()["default"]);
+    assert_eq!(setting()["value"], "Flash Node demo relay", "the profile's");
+    node.ok(&["set", "relay.name", "the corner shop"]);
+    assert_eq!(setting()["chosen"], true);
+    assert_eq!(setting()["value"], "the corner shop");
+    assert_eq!(get("images")["in_containers"], false);
 }

@@ -19,6 +19,10 @@ use crate::runtime::LogLine;
 use crate::runtime::LogQuery;
 use crate::secret::SecretBytes;
 use crate::status::NodeStatus;
+use crate::view::Edges;
+use crate::view::Images;
+use crate::view::Machine;
+use crate::view::Settings;
 
 /// One event of the node's history, kept in `state.db`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -43,14 +47,10 @@ pub enum Command {
     Plan,
     /// Accepts `node.toml` and the manifests as the desired state.
     Apply,
-    /// Writes one setting into `node.toml` and accepts it.
+    /// Writes settings into `node.toml` and accepts them, all or none.
     Set {
-        /// The service.
-        service: ServiceId,
-        /// The setting.
-        setting: Name,
-        /// The value as typed.
-        value: String,
+        /// Which, in the order in which they are written.
+        changes: Vec<Change>,
         /// Only print the plan.
         dry_run: bool,
     },
@@ -116,6 +116,17 @@ pub enum Command {
     },
 }
 
+/// A new value of one setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The service.
+    pub service: ServiceId,
+    /// The setting.
+    pub setting: Name,
+    /// The value as typed; the setting's type decides how it is read.
+    pub value: String,
+}
+
 /// A way to open the vault.
 #[derive(Debug, Clone)]
 pub enum Unlock {
@@ -166,6 +177,18 @@ pub trait Node: Send + Sync {
         service: &ServiceId,
         query: LogQuery,
     ) -> Result<BoxStream<'static, LogLine>, Refusal>;
+
+    /// Returns what can be set, as it was accepted.
+    fn settings(&self) -> Settings;
+
+    /// Returns who may reach whom.
+    fn edges(&self) -> Edges;
+
+    /// Returns in which image each service runs.
+    async fn images(&self) -> Images;
+
+    /// Returns what the machine has, and how much of it is used.
+    async fn machine(&self) -> Result<Machine, Refusal>;
 
     /// Carries a command out.
     async fn command(&self, command: Command) -> Result<Reply, Refusal>;

@@ -105,6 +105,8 @@ const PLACES: [string, Scene, string, string][] = [
   ['service', 'good', '/services/lnd', 'Lightning'],
   ['service-needs-you', 'trouble', '/services/mint', 'eCash mint'],
   ['service-missing', 'good', '/services/nothing', 'There is no such service.'],
+  ['settings', 'good', '/settings', 'Settings'],
+  ['connections', 'good', '/connections', 'Connections'],
   ['events', 'good', '/events', 'Events'],
   ['people', 'good', '/people', 'People'],
   ['audit', 'good', '/audit', 'Audit log'],
@@ -304,6 +306,86 @@ test('a log is filtered by what is typed', async () => {
   await expect.poll(() => log.textContent()).toBe('2026-01-05T09:27:00Z lnd: line 17');
   await page.getByLabel('Only lines that contain').fill('nowhere');
   await page.getByText('No line contains that.').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('settings are changed once their plan was read, all with one plan', async () => {
+  const page = await visit('phone');
+  await begin(page, 'good');
+  await page.goto(`${origin}/settings`);
+  const cache = page.getByLabel('Dbcache mib', { exact: true });
+  await cache.fill('3');
+  await page.getByText('A whole number from 4 to 16,384 MiB.', { exact: true }).waitFor();
+  expect(await page.getByRole('button', { name: 'See what it will do' }).isDisabled()).toBe(true);
+  await cache.fill('900');
+  await page.getByLabel('Tor only', { exact: true }).selectOption('Yes');
+  await page.getByText('2 changes, not applied yet').waitFor();
+  await page.getByRole('button', { name: 'See what it will do' }).click();
+  const plan = page.getByRole('dialog');
+  await plan.getByText('restart bitcoind: its settings changed').waitFor();
+  await plan.getByText('restart lnd: its settings changed').waitFor();
+  expect(await plan.getByRole('listitem').allTextContents()).toEqual([
+    'Bitcoin Core: Dbcache mib 450 → 900',
+    'Lightning: Tor only No → Yes',
+  ]);
+  await look(page, 'settings-plan');
+  // Nothing happens before it is applied.
+  await page.keyboard.press('Escape');
+  await page.reload();
+  expect(await page.getByLabel('Dbcache mib', { exact: true }).inputValue()).toBe('450');
+  await page.getByLabel('Dbcache mib', { exact: true }).fill('900');
+  await page.getByRole('button', { name: 'See what it will do' }).click();
+  await plan.getByRole('button', { name: 'Apply' }).click();
+  await page.getByText('It is applied.').waitFor();
+  expect(await page.getByLabel('Dbcache mib', { exact: true }).inputValue()).toBe('900');
+  await page.reload();
+  await expect.poll(() => page.getByLabel('Dbcache mib', { exact: true }).inputValue()).toBe('900');
+  await page.context().close();
+}, 60_000);
+
+test('a password between two services is replaced by whoever shows the own one', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/connections`);
+  const row = page.getByRole('row').filter({ hasText: 'rpc' }).filter({ hasText: 'Lightning' });
+  await row.getByText('number 1').waitFor();
+  await row.getByRole('button', { name: 'Replace Lightning → Bitcoin Core' }).click();
+  const plan = page.getByRole('dialog', { name: 'Replace a password' });
+  await plan.getByText('restart lnd: a credential is replaced').waitFor();
+  await look(page, 'replace-plan');
+  await plan.getByRole('button', { name: 'Replace', exact: true }).click();
+  const question = page.getByRole('dialog', { name: 'Your password, please' });
+  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
+  await question.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('It is replaced.').waitFor();
+  await row.getByText('number 2').waitFor();
+  // One that only its provider can make has no button.
+  const macaroon = page.getByRole('row').filter({ hasText: 'rest' });
+  expect(await macaroon.getByRole('button').count()).toBe(0);
+  await page.context().close();
+}, 60_000);
+
+test('a service is switched to another version once its plan was read', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/services/mint`);
+  await page.getByText('On this machine, 184 MB').waitFor();
+  await page.getByLabel('Run another one').fill('mint:latest');
+  await page.getByRole('button', { name: 'See what it will do' }).click();
+  const plan = page.getByRole('dialog', { name: 'Version' });
+  await plan.getByText('that is no digest').waitFor();
+  await plan.getByRole('button', { name: 'Cancel' }).click();
+  const digest = `sha256:${'ab'.repeat(32)}`;
+  await page.getByLabel('Run another one').fill(digest);
+  await page.getByRole('button', { name: 'See what it will do' }).click();
+  await plan.getByText('restart mint: its image changed').waitFor();
+  await plan.getByRole('button', { name: 'Switch' }).click();
+  const question = page.getByRole('dialog', { name: 'Your password, please' });
+  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
+  await question.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('It is switched.').waitFor();
+  await page.getByText(digest, { exact: true }).waitFor();
+  await page.getByText('Not on this machine yet').waitFor();
   await page.context().close();
 }, 60_000);
 

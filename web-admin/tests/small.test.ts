@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { graph, type Edge } from '#lib/node/graph.ts';
+import { differences, label, refused, type Setting } from '#lib/node/settings.ts';
 import { failure } from '#lib/api/client.ts';
 import { Lines } from '#lib/node/lines.ts';
 import { longEnough, SHORTEST } from '#lib/node/password.ts';
@@ -26,4 +28,85 @@ test('an answer that is not in the one shape did not come from the node', () => 
   expect(failure('<html>', response)).toMatchObject({ code: 'unreachable' });
   const told = failure({ code: 'too_many_attempts', message: 'wait', hint: '' }, response);
   expect(told).toMatchObject({ code: 'too_many_attempts', wait: 30 });
+});
+
+describe('the form of the settings', () => {
+  const number: Setting = {
+    name: 'max_events',
+    help: '',
+    type: 'integer',
+    default: 10,
+    value: 20,
+    chosen: true,
+    min: 1,
+    max: 100,
+  };
+  const text: Setting = { name: 'alias', help: '', type: 'text', default: '', value: 'a', chosen: false };
+
+  test('names are words', () => expect(label('max_events')).toBe('Max events'));
+
+  test('only what differs is a change, in the order of the form', () => {
+    const services = [{ id: 'relay', title: 'Relay', settings: [number, text] }];
+    expect(differences(services, {})).toEqual([]);
+    expect(differences(services, { relay: { max_events: ' 20 ', alias: 'a' } })).toEqual([]);
+    expect(differences(services, { relay: { alias: '', max_events: '21' } })).toEqual([
+      { service: 'relay', setting: 'max_events', before: '20', after: '21' },
+      { service: 'relay', setting: 'alias', before: 'a', after: '' },
+    ]);
+  });
+
+  test.each([
+    ['1', undefined],
+    ['100', undefined],
+    ['0', 'range'],
+    ['101', 'range'],
+    ['', 'number'],
+    ['1.5', 'number'],
+    ['1e2', 'number'],
+  ])('the number %j is refused as %s', (typed, why) => expect(refused(number, typed)).toBe(why));
+
+  test('a text is counted in letters, not in code units', () => {
+    expect(refused({ ...text, max_length: 2 }, '⚡⚡')).toBeUndefined();
+    expect(refused({ ...text, max_length: 2 }, '🦀🦀')).toBeUndefined();
+    expect(refused({ ...text, max_length: 2 }, 'abc')).toBe('long');
+  });
+});
+
+describe('the picture of who may reach whom', () => {
+  const edge = (from: string, to: string): Edge => ({
+    id: `${from}/x/${to}`,
+    from,
+    to,
+    interface: 'x',
+    allow: [],
+    credential: null,
+    way: 'between',
+    network: null,
+    reach: [],
+  });
+  const columns = (edges: Edge[]) =>
+    Object.fromEntries(graph(edges).spots.map((spot) => [spot.id, spot.column]));
+
+  test('everybody stands right of whoever calls them', () => {
+    const edges = [edge('lnd', 'bitcoind'), edge('btcpay', 'lnd'), edge('btcpay', 'bitcoind')];
+    expect(columns(edges)).toEqual({ btcpay: 0, lnd: 1, bitcoind: 2 });
+  });
+
+  test('two ways between the same two are one line, and a published port is none', () => {
+    const door: Edge = { ...edge('anyone', 'relay'), way: 'published' };
+    const found = graph([edge('electrs', 'bitcoind'), edge('electrs', 'bitcoind'), door]);
+    expect(found.lines).toEqual([{ from: 'electrs', to: 'bitcoind' }]);
+    expect(found.spots.map((spot) => spot.id)).toEqual(['bitcoind', 'electrs']);
+  });
+
+  test('who calls in a circle is placed all the same', () => {
+    const found = graph([edge('a', 'b'), edge('b', 'a'), edge('b', 'c')]);
+    expect(found.spots).toHaveLength(3);
+    const places = new Set(found.spots.map((spot) => `${spot.column} ${spot.row}`));
+    expect(places.size).toBe(3);
+  });
+
+  test('nothing is a picture of nothing', () => {
+    expect(graph([])).toEqual({ spots: [], lines: [], columns: 0, rows: 0 });
+  });
 });

@@ -10,63 +10,91 @@ use crate::id::EdgeId;
 use crate::id::ServiceId;
 use crate::manifest::schema::CredentialKind;
 use crate::manifest::schema::Listen;
+
+use crate::service::credential;
 use crate::service::desired::Wanted;
 use crate::service::spec::Attachment;
 use crate::service::spec::NetworkKind;
 use crate::service::spec::ServiceSpec;
+use crate::view::Credential;
+use crate::view::CredentialWord;
+use crate::view::Edge;
+use crate::view::Edges;
+use crate::view::Way;
 
 /// How many names of a list are shown before the rest is counted.
 const SHOWN: usize = 4;
 
-/// One line of the table.
-#[derive(Debug, PartialEq, Eq)]
-struct Line {
-    from: String,
-    to: String,
-    what: String,
-    credential: String,
-    network: String,
-}
+/// The words of one line of the table.
+type Words = [String; 5];
 
-/// Writes the table of every edge of `world`, sorted by who calls.
-pub(super) fn table(world: &World) -> String {
-    let lines = lines(world);
-    let header = Line {
-        from: "FROM".to_owned(),
-        to: "TO".to_owned(),
-        what: "FOR".to_owned(),
-        credential: "CREDENTIAL".to_owned(),
-        network: "NETWORK".to_owned(),
-    };
-    let all: Vec<&Line> = std::iter::once(&header).chain(&lines).collect();
-    let width = |of: fn(&Line) -> &String| {
-        let widths = all.iter().map(|line| of(line).chars().count());
+/// Writes the table of every edge, sorted by who calls.
+pub(super) fn table(edges: &Edges) -> String {
+    let header = ["FROM", "TO", "FOR", "CREDENTIAL", "NETWORK"].map(str::to_owned);
+    let lines = edges.edges.iter().map(words);
+    let all: Vec<Words> = std::iter::once(header).chain(lines).collect();
+    let width = |column: usize| {
+        let widths = all.iter().map(|line| line[column].chars().count());
         widths.max().unwrap_or_default()
     };
-    let (from, to) = (width(|l| &l.from), width(|l| &l.to));
-    let (what, credential) = (width(|l| &l.what), width(|l| &l.credential));
+    let (from, to, what, credential) = (width(0), width(1), width(2), width(3));
     let mut text = String::new();
-    for line in all {
-        let row = format!(
-            "{:from$}  {:to$}  {:what$}  {:credential$}  {}",
-            line.from, line.to, line.what, line.credential, line.network
-        );
+    for [a, b, c, d, e] in &all {
+        let row = format!("{a:from$}  {b:to$}  {c:what$}  {d:credential$}  {e}");
         text.push_str(row.trim_end());
         text.push('\n');
     }
-    for (id, others) in overheard(world) {
-        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
-        text.push_str(&format!(
-            "{id} binds every address of its own, because it can bind one only: {} can reach its port as well\n",
-            others.join(", ")
-        ));
-    }
-    if world.subnets.is_none() {
-        text.push_str(
-            "services run as processes and share this machine's network: credentials separate them, networks do not\n",
-        );
+    for note in &edges.notes {
+        text.push_str(&format!("{note}\n"));
     }
     text
+}
+
+fn words(edge: &Edge) -> Words {
+    let credential = edge.credential.as_ref().map_or("-".to_owned(), |one| {
+        let number = one
+            .generation
+            .map(|number| format!(", generation {number}"));
+        format!("{}{}", one.kind, number.unwrap_or_default())
+    });
+    let network = match (edge.way, edge.network.as_deref(), edge.reach.as_slice()) {
+        (Way::Published, _, _) => "published".to_owned(),
+        (_, None, _) => "-".to_owned(),
+        (Way::WayOut, Some(own), []) => format!("{own} and everything outside"),
+        (_, Some(own), []) => own.to_owned(),
+        (_, Some(own), reach) => format!("{own} and {}", reach.join(", ")),
+    };
+    [
+        edge.from.clone(),
+        edge.to.clone(),
+        wanted(edge),
+        credential,
+        network,
+    ]
+}
+
+/// Lists every edge of `world`, sorted by who calls.
+pub(super) fn edges(world: &World) -> Edges {
+    let mut notes: Vec<String> = overheard(world)
+        .into_iter()
+        .map(|(id, others)| {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            format!(
+                "{id} binds every address of its own, because it can bind one only: {} can reach its port as well",
+                others.join(", ")
+            )
+        })
+        .collect();
+    if world.subnets.is_none() {
+        notes.push(
+            "services run as processes and share this machine's network: credentials separate them, networks do not"
+                .to_owned(),
+        );
+    }
+    Edges {
+        edges: lines(world),
+        notes,
+    }
 }
 
 /// Lists services that bind all their addresses, each with the neighbours that reach its port although no edge says so:
@@ -98,7 +126,7 @@ fn overheard(world: &World) -> BTreeMap<&ServiceId, BTreeSet<&ServiceId>> {
     found
 }
 
-fn lines(world: &World) -> Vec<Line> {
+fn lines(world: &World) -> Vec<Edge> {
     let mut lines = Vec::new();
     for (id, service) in &world.resolved.desired.services {
         let Wanted::Run { spec, .. } = &service.wanted else {
@@ -110,29 +138,32 @@ fn lines(world: &World) -> Vec<Line> {
             .iter()
             .map(|one| (&one.edge, one))
             .collect();
-        for edge in &spec.edges {
-            lines.push(Line {
-                from: id.to_string(),
-                to: edge.id.provider.to_string(),
-                what: wanted(&edge.id, &edge.allow),
-                credential: credential(world, &edge.id),
-                network: network(networks.get(&edge.id).copied()),
-            });
-        }
-        let strangers = spec.consumers.iter();
         // Between two services the consumer's side says it all; the node has no side of its own.
-        for edge in strangers.filter(|one| one.id.consumer == crate::id::node_party()) {
-            lines.push(Line {
-                from: "node".to_owned(),
-                to: id.to_string(),
-                what: wanted(&edge.id, &edge.allow),
-                credential: credential(world, &edge.id),
-                network: network(networks.get(&edge.id).copied()),
+        let of_node = spec.consumers.iter();
+        let of_node = of_node.filter(|one| one.id.consumer == crate::id::node_party());
+        let own = spec.edges.iter().map(|edge| (&edge.id, &edge.allow));
+        for (edge, allow) in own.chain(of_node.map(|one| (&one.id, &one.allow))) {
+            let attachment = networks.get(edge).copied();
+            let out = attachment.is_some_and(|one| one.kind == NetworkKind::WayOut);
+            let reach = attachment.map(|one| one.may_reach.iter().map(ToString::to_string));
+            lines.push(Edge {
+                id: Some(edge.to_string()),
+                from: edge.consumer.to_string(),
+                to: edge.provider.to_string(),
+                interface: edge.interface.to_string(),
+                allow: allow.clone(),
+                credential: credential(world, edge),
+                way: if out { Way::WayOut } else { Way::Between },
+                network: attachment.map(|one| one.subnet.to_string()),
+                reach: reach.into_iter().flatten().collect(),
             });
         }
         lines.extend(published(id, spec));
     }
-    lines.sort_by(|a, b| (&a.from, &a.to, &a.what).cmp(&(&b.from, &b.to, &b.what)));
+    lines.sort_by(|a, b| {
+        let key = |edge: &Edge| (edge.from.clone(), edge.to.clone(), wanted(edge));
+        key(a).cmp(&key(b))
+    });
     lines
 }
 
@@ -153,7 +184,7 @@ pub(super) fn open(world: &World) -> Vec<String> {
 }
 
 /// Whoever reaches a published port.
-fn published(id: &ServiceId, spec: &ServiceSpec) -> Vec<Line> {
+fn published(id: &ServiceId, spec: &ServiceSpec) -> Vec<Edge> {
     let ports = spec.network.publish.iter();
     ports
         .map(|one| {
@@ -164,23 +195,27 @@ fn published(id: &ServiceId, spec: &ServiceSpec) -> Vec<Line> {
             } else {
                 "its network"
             };
-            Line {
+            Edge {
+                id: None,
                 from: who.to_owned(),
                 to: id.to_string(),
-                what: format!("{} at {}", one.port, one.on),
-                credential: "-".to_owned(),
-                network: "published".to_owned(),
+                interface: format!("{} at {}", one.port, one.on),
+                allow: Vec::new(),
+                credential: None,
+                way: Way::Published,
+                network: None,
+                reach: Vec::new(),
             }
         })
         .collect()
 }
 
-fn wanted(edge: &EdgeId, allow: &[String]) -> String {
-    if allow.is_empty() {
-        return edge.interface.to_string();
+fn wanted(edge: &Edge) -> String {
+    if edge.allow.is_empty() {
+        return edge.interface.clone();
     }
-    let shown = allow.iter().take(SHOWN).cloned().collect::<Vec<_>>();
-    let rest = allow.len().saturating_sub(SHOWN);
+    let shown = edge.allow.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    let rest = edge.allow.len().saturating_sub(SHOWN);
     let more = if rest > 0 {
         format!(" and {rest} more")
     } else {
@@ -189,46 +224,29 @@ fn wanted(edge: &EdgeId, allow: &[String]) -> String {
     format!("{}: {}{more}", edge.interface, shown.join(" "))
 }
 
-fn network(attachment: Option<&Attachment>) -> String {
-    let Some(attachment) = attachment else {
-        return "-".to_owned();
-    };
-    match (attachment.kind, attachment.may_reach.as_slice()) {
-        (NetworkKind::WayOut, []) => format!("{} and everything outside", attachment.subnet),
-        (_, []) => attachment.subnet.to_string(),
-        (_, reach) => {
-            let reach: Vec<String> = reach.iter().map(ToString::to_string).collect();
-            format!("{} and {}", attachment.subnet, reach.join(", "))
-        }
-    }
-}
-
 /// Says by what a consumer is known, and in which generation.
-fn credential(world: &World, edge: &EdgeId) -> String {
-    let desired = &world.resolved.desired.services;
-    let Some(provider) = desired.get(&edge.provider) else {
-        return "-".to_owned();
+fn credential(world: &World, edge: &EdgeId) -> Option<Credential> {
+    let provider = world.resolved.desired.services.get(&edge.provider)?;
+    let manifest = world.catalog.get(&provider.manifest)?;
+    let kind = manifest.interfaces.get(&edge.interface)?.credential?;
+    let generation = match kind {
+        CredentialKind::ProviderFile => None,
+        _ => generation(world, edge),
     };
-    let kind = world
-        .catalog
-        .get(&provider.manifest)
-        .and_then(|manifest| manifest.interfaces.get(&edge.interface))
-        .and_then(|interface| interface.credential);
-    let word = match kind {
-        None => return "-".to_owned(),
-        Some(CredentialKind::Rpcauth) => "RPC user",
-        Some(CredentialKind::PostgresRole) => "role",
-        Some(CredentialKind::LndMacaroon) => "macaroon",
-        Some(CredentialKind::TorPassword) => "password",
-        Some(CredentialKind::Token) => "token",
-        Some(CredentialKind::TlsPair) => "TLS pair",
-        Some(CredentialKind::ProviderFile) => return "file of the provider".to_owned(),
-    };
-    let generation = generation(world, edge);
-    generation.map_or_else(
-        || word.to_owned(),
-        |number| format!("{word}, generation {number}"),
-    )
+    let ours = matches!(provider.wanted, Wanted::Run { .. });
+    Some(Credential {
+        kind: match kind {
+            CredentialKind::Rpcauth => CredentialWord::RpcUser,
+            CredentialKind::PostgresRole => CredentialWord::Role,
+            CredentialKind::LndMacaroon => CredentialWord::Macaroon,
+            CredentialKind::TorPassword => CredentialWord::Password,
+            CredentialKind::Token => CredentialWord::Token,
+            CredentialKind::TlsPair => CredentialWord::TlsPair,
+            CredentialKind::ProviderFile => CredentialWord::ProviderFile,
+        },
+        generation,
+        rotatable: ours && generation.is_some() && credential::made_here(kind),
+    })
 }
 
 /// Returns the generation of an edge's credential, as the specification of either end holds it.

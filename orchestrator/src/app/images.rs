@@ -20,22 +20,24 @@ use crate::reconcile::guard;
 use crate::runtime::ImageId;
 use crate::runtime::docker::images::DockerImages;
 use crate::service::desired::Wanted;
+use crate::view::Image;
+use crate::view::Images;
 
 /// Units: bytes.
 const MIB: u64 = 1024 * 1024;
 
 impl RealNode {
     /// Lists the image of every service.
-    pub(super) async fn images(&self) -> Result<Reply, Refusal> {
+    pub(super) async fn kept_images(&self) -> Images {
         let services = &self.parts.services;
-        let Some(images) = services.engine.images() else {
-            return Ok(Reply {
-                text: "services run as programs of this machine; none has an image\n".to_owned(),
-                changed: false,
-            });
+        let Some(engine) = services.engine.images() else {
+            return Images {
+                in_containers: false,
+                images: Vec::new(),
+            };
         };
         let world = services.world();
-        let mut text = String::new();
+        let mut images = Vec::new();
         for (id, service) in &world.resolved.desired.services {
             let Wanted::Run { spec, .. } = &service.wanted else {
                 continue;
@@ -44,23 +46,22 @@ impl RealNode {
             let known = services.ground.state.image(reference).ok().flatten();
             let named = known.as_ref().map(|known| known.id.clone());
             let kept = match named.or_else(|| local(reference)) {
-                Some(id) => images.find(&id).await.ok().flatten(),
+                Some(id) => engine.find(&id).await.ok().flatten(),
                 None => None,
             };
-            let state = match &kept {
-                Some(kept) => format!("on this machine, {} MiB, {}", kept.size / MIB, kept.id),
-                None => "not on this machine; it is fetched at the next start".to_owned(),
-            };
-            text.push_str(&format!("{id}\n  {reference}\n  {state}\n"));
-            if let Some(version) = known.and_then(|known| known.version) {
-                let first = version.lines().next().unwrap_or_default();
-                text.push_str(&format!("  version: {first}\n"));
-            }
+            let version = known.and_then(|known| known.version);
+            images.push(Image {
+                service: id.to_string(),
+                reference: reference.to_owned(),
+                id: kept.as_ref().map(|kept| kept.id.to_string()),
+                size: kept.as_ref().map(|kept| kept.size),
+                version: version.and_then(|text| text.lines().next().map(str::to_owned)),
+            });
         }
-        Ok(Reply {
-            text,
-            changed: false,
-        })
+        Images {
+            in_containers: true,
+            images,
+        }
     }
 
     /// Lets `service` run in another image, or says what that would do.
@@ -88,6 +89,26 @@ impl RealNode {
         reply.text.push_str(&one_way(&world, service));
         Ok(reply)
     }
+}
+
+/// Writes the image of every service as text.
+pub(super) fn table(images: &Images) -> String {
+    if !images.in_containers {
+        return "services run as programs of this machine; none has an image\n".to_owned();
+    }
+    let mut text = String::new();
+    for image in &images.images {
+        let state = match (&image.id, image.size) {
+            (Some(id), Some(size)) => format!("on this machine, {} MiB, {id}", size / MIB),
+            _ => "not on this machine; it is fetched at the next start".to_owned(),
+        };
+        let (service, reference) = (&image.service, &image.reference);
+        text.push_str(&format!("{service}\n  {reference}\n  {state}\n"));
+        if let Some(version) = &image.version {
+            text.push_str(&format!("  version: {version}\n"));
+        }
+    }
+    text
 }
 
 /// Warns of data that another version may change for good.

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 
 use crate::app::edges;
 use crate::app::engine::Engine;
+use crate::app::images;
+use crate::app::machine;
+use crate::app::machine::Samples;
 use crate::app::moved;
 use crate::app::moved::Moved;
 use crate::app::pending;
@@ -28,15 +31,16 @@ use crate::app::refusal::refuse_vault;
 use crate::app::refusal::refuse_world;
 use crate::app::services::RealServices;
 use crate::app::services::sentence;
+use crate::app::settings;
 use crate::app::world::CHOICES_FILE;
 use crate::app::world::Texts;
 use crate::app::world::World;
 use crate::cli::Stop;
 use crate::clock::Clock;
-use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::choices;
 use crate::manifest::choices::SetError;
+use crate::node::Change;
 use crate::node::Command;
 use crate::node::Event;
 use crate::node::Node;
@@ -55,6 +59,10 @@ use crate::store::durable;
 use crate::store::vault::VaultError;
 use crate::task::OnExit;
 use crate::task::Tasks;
+use crate::view::Edges;
+use crate::view::Images;
+use crate::view::Machine;
+use crate::view::Settings;
 
 /// How long the answer to a command waits for the reconciler's next look.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
@@ -81,6 +89,7 @@ pub(super) struct RealNode {
     status: watch::Receiver<NodeStatus>,
     events: watch::Receiver<u64>,
     one_at_a_time: tokio::sync::Mutex<()>,
+    samples: Arc<Samples>,
 }
 
 impl RealNode {
@@ -103,12 +112,22 @@ impl RealNode {
         };
         // It ends with the reconciler, whose end stops the node by itself.
         tasks.spawn("publish", OnExit::Done, publishing);
+        let samples = Arc::<Samples>::default();
+        let looking = machine::watch(
+            Arc::clone(&samples),
+            Arc::clone(&parts.services),
+            parts.data.clone(),
+            Arc::clone(&parts.clock),
+            tasks.token(),
+        );
+        tasks.spawn("machine", OnExit::Shutdown, looking);
         Arc::new(Self {
             parts,
             publisher,
             status,
             events,
             one_at_a_time: tokio::sync::Mutex::new(()),
+            samples,
         })
     }
 
@@ -207,24 +226,28 @@ impl RealNode {
         }
     }
 
-    async fn set(
-        &self,
-        service: &ServiceId,
-        setting: &Name,
-        value: &str,
-        dry_run: bool,
-    ) -> Result<Reply, Refusal> {
+    async fn set(&self, changes: &[Change], dry_run: bool) -> Result<Reply, Refusal> {
         let world = self.parts.services.world();
-        let value = choices::value(
-            &world.catalog,
-            &world.profile,
-            &world.choices,
-            service,
-            setting,
-            value,
-        )
-        .map_err(|error| refuse_set(&error))?;
-        let texts = self.edited(|text| choices::set(text, service, setting, &value))?;
+        let mut values = Vec::new();
+        for change in changes {
+            let value = choices::value(
+                &world.catalog,
+                &world.profile,
+                &world.choices,
+                &change.service,
+                &change.setting,
+                &change.value,
+            )
+            .map_err(|error| refuse_set(&error))?;
+            values.push((&change.service, &change.setting, value));
+        }
+        let texts = self.edited(|text| {
+            values
+                .iter()
+                .try_fold(text.to_owned(), |text, (service, setting, value)| {
+                    choices::set(&text, service, setting, value)
+                })
+        })?;
         self.change(texts, dry_run).await
     }
 
@@ -469,6 +492,33 @@ impl Node for RealNode {
             .map_err(|error| internal(&sentence(&error)))
     }
 
+    fn settings(&self) -> Settings {
+        settings::settings(&self.parts.services.world())
+    }
+
+    fn edges(&self) -> Edges {
+        edges::edges(&self.parts.services.world())
+    }
+
+    async fn images(&self) -> Images {
+        self.kept_images().await
+    }
+
+    async fn machine(&self) -> Result<Machine, Refusal> {
+        let disks = machine::disks(&self.parts.services, &self.parts.data);
+        let samples = Arc::clone(&self.samples);
+        let looked = tokio::task::spawn_blocking(move || machine::look(&disks, &samples));
+        // A disk that hangs must not hang whoever asks.
+        match tokio::time::timeout(LONGEST_LOOK, looked).await {
+            Ok(looked) => looked.map_err(|error| internal(&error.to_string())),
+            Err(_) => Err(Refusal {
+                code: "disk_silent".to_owned(),
+                message: "a disk of this node does not answer".to_owned(),
+                hint: "`flash-node doctor` names it; look at its cable and at `dmesg`".to_owned(),
+            }),
+        }
+    }
+
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         let _turn = self.one_at_a_time.lock().await;
         if changes_services(&command) {
@@ -491,12 +541,7 @@ impl RealNode {
         match command {
             Command::Plan => self.planned(&self.build(self.texts()?).await?),
             Command::Apply => self.accept(self.build(self.texts()?).await?),
-            Command::Set {
-                service,
-                setting,
-                value,
-                dry_run,
-            } => self.set(&service, &setting, &value, dry_run).await,
+            Command::Set { changes, dry_run } => self.set(&changes, dry_run).await,
             Command::Remove { service } => self.remove(&service).await,
             Command::Purge { service, confirm } => {
                 let Parts {
@@ -509,11 +554,14 @@ impl RealNode {
             }
             Command::Retry { service } => self.retry(&service),
             Command::Edges => Ok(Reply {
-                text: edges::table(&self.parts.services.world()),
+                text: edges::table(&edges::edges(&self.parts.services.world())),
                 changed: false,
             }),
             Command::Audit => self.audit().await,
-            Command::Images => self.images().await,
+            Command::Images => Ok(Reply {
+                text: images::table(&self.kept_images().await),
+                changed: false,
+            }),
             Command::SetImage {
                 service,
                 image,

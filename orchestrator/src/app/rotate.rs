@@ -144,10 +144,7 @@ fn replaceable(world: &World) -> BTreeMap<EdgeId, Replaceable> {
             continue;
         };
         for consumer in &spec.consumers {
-            let makes = consumer
-                .kind
-                .and_then(credential::edge_make)
-                .is_some_and(|make| make != SecretMake::Captured);
+            let makes = consumer.kind.is_some_and(credential::made_here);
             if let (true, Some(kind), Some(secret)) = (makes, consumer.kind, &consumer.credential) {
                 let one = Replaceable {
                     edge: consumer.id.clone(),

@@ -33,6 +33,7 @@ use crate::account::Principal;
 use crate::id::EdgeId;
 use crate::id::Name;
 use crate::id::ServiceId;
+use crate::node::Change;
 use crate::node::Command;
 use crate::node::Reply;
 use crate::node::Unlock;
@@ -83,22 +84,83 @@ pub(super) async fn set(
     Form(body): Form<SetBody>,
 ) -> Answer {
     let Path((id, name)) = path.map_err(|_| read::unknown_path())?;
-    let service = service(&face, Ok(Path(id)))?;
+    let change = change(&face, id, name, body.value)?;
+    let command = Command::Set {
+        changes: vec![change],
+        dry_run: body.dry_run,
+    };
+    carry_out(&face, &by, command).await
+}
+
+/// New values of several settings.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetManyBody {
+    /// Which; at least one.
+    #[schema(min_items = 1)]
+    changes: Vec<ChangeBody>,
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// A new value of one setting.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeBody {
+    /// The service.
+    service: String,
+    /// The setting.
+    setting: String,
+    /// The value as typed; the setting's type decides how it is read.
+    value: String,
+}
+
+/// Writes several settings and accepts them with one plan, all or none.
+#[utoipa::path(post, path = "/api/v1/settings", tag = "change", request_body = SetManyBody,
+    responses(
+        (status = 200, description = "What is done now", body = Reply),
+        (status = 404, description = "There is no such service or setting", body = ErrorBody),
+        (status = 422, description = "A value is not allowed, or nothing is named", body = ErrorBody)))]
+pub(super) async fn set_many(
+    State(face): State<Face>,
+    Asker(by): Asker,
+    Form(body): Form<SetManyBody>,
+) -> Answer {
+    if body.changes.is_empty() {
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "nothing_named",
+            "no setting is named; nothing was changed",
+            "name at least one in `changes`",
+        ));
+    }
+    let changes = body.changes.into_iter();
+    let changes: Result<Vec<Change>, ApiError> = changes
+        .map(|one| change(&face, one.service, one.setting, one.value))
+        .collect();
+    let command = Command::Set {
+        changes: changes?,
+        dry_run: body.dry_run,
+    };
+    carry_out(&face, &by, command).await
+}
+
+fn change(face: &Face, id: String, name: String, value: String) -> Result<Change, ApiError> {
+    let service = service(face, Ok(Path(id)))?;
     let setting = Name::new(name).map_err(|error| {
         ApiError::new(
             StatusCode::NOT_FOUND,
             "unknown_setting",
             error.to_string(),
-            "`flash-node plan` and the manifest name every setting",
+            "GET /api/v1/settings lists every setting",
         )
     })?;
-    let command = Command::Set {
+    Ok(Change {
         service,
         setting,
-        value: body.value,
-        dry_run: body.dry_run,
-    };
-    carry_out(&face, &by, command).await
+        value,
+    })
 }
 
 /// Leaves a service out; its data stay.
@@ -416,16 +478,14 @@ fn act(command: &Command) -> Option<((&'static str, String), bool)> {
             return None;
         }
         Command::Apply => ("apply", "apply the files as they are".to_owned(), true),
-        Command::Set {
-            service,
-            setting,
-            value,
-            ..
-        } => (
-            "set",
-            format!("set {service}.{setting} to `{}`", shortened(value)),
-            false,
-        ),
+        Command::Set { changes, .. } => {
+            let changes = changes.iter().map(|one| {
+                let value = shortened(&one.value);
+                format!("{}.{} to `{value}`", one.service, one.setting)
+            });
+            let text = changes.collect::<Vec<_>>().join(", ");
+            ("set", format!("set {text}"), false)
+        }
         Command::Remove { service } => ("remove", format!("leave {service} out"), true),
         Command::Purge { service, .. } => ("purge", format!("delete the data of {service}"), true),
         Command::Retry { service } => ("retry", format!("try {service} again"), false),

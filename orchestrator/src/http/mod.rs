@@ -19,6 +19,7 @@ mod router;
 mod server;
 mod session;
 mod socket;
+mod tasks;
 #[cfg(test)]
 mod tests;
 

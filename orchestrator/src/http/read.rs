@@ -20,6 +20,10 @@ use super::error::ErrorBody;
 use super::router::Face;
 use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
+use crate::view::Edges;
+use crate::view::Images;
+use crate::view::Machine;
+use crate::view::Settings;
 
 /// Returns the whole status, the same as `flash-node status --json`.
 #[utoipa::path(get, path = "/api/v1/status", tag = "read", responses(
@@ -57,6 +61,39 @@ pub(super) async fn service(
         .find(|service| service.id == id)
         .map(Json)
         .ok_or_else(|| unknown_service(&id, &known))
+}
+
+/// Lists what can be set of each service, with the values that were accepted.
+#[utoipa::path(get, path = "/api/v1/settings", operation_id = "list_settings", tag = "read", responses(
+    (status = 200, description = "Every setting", body = Settings),
+))]
+pub(super) async fn settings(State(face): State<Face>) -> Json<Settings> {
+    Json(face.node.settings())
+}
+
+/// Lists who may reach whom, for what, with which credential.
+#[utoipa::path(get, path = "/api/v1/edges", operation_id = "list_edges", tag = "read", responses(
+    (status = 200, description = "Every edge", body = Edges),
+))]
+pub(super) async fn edges(State(face): State<Face>) -> Json<Edges> {
+    Json(face.node.edges())
+}
+
+/// Lists the image of every service.
+#[utoipa::path(get, path = "/api/v1/images", operation_id = "list_images", tag = "read", responses(
+    (status = 200, description = "Every image", body = Images),
+))]
+pub(super) async fn images(State(face): State<Face>) -> Json<Images> {
+    Json(face.node.images().await)
+}
+
+/// Returns what the machine has, and how much of it is used.
+#[utoipa::path(get, path = "/api/v1/machine", tag = "read", responses(
+    (status = 200, description = "The machine", body = Machine),
+    (status = 503, description = "A disk does not answer", body = ErrorBody),
+))]
+pub(super) async fn machine(State(face): State<Face>) -> Result<Json<Machine>, ApiError> {
+    Ok(Json(face.node.machine().await?))
 }
 
 /// Returns what this document describes, as OpenAPI 3.1.

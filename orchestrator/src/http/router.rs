@@ -27,6 +27,7 @@ use super::people;
 use super::read;
 use super::session;
 use super::session::Cookies;
+use super::tasks;
 use crate::account::Accounts;
 use crate::node::Node;
 use crate::status::NodeStatus;
@@ -146,14 +147,18 @@ fn changing() -> Router<Face> {
     Router::new()
         .route("/api/v1/plan", post(control::plan))
         .route("/api/v1/apply", post(control::apply))
+        .route(
+            "/api/v1/settings",
+            get(read::settings).post(control::set_many),
+        )
         .route("/api/v1/services/{id}/settings/{name}", post(control::set))
         .route("/api/v1/services/{id}/remove", post(control::remove))
         .route("/api/v1/services/{id}/purge", post(control::purge))
         .route("/api/v1/services/{id}/retry", post(control::retry))
         .route("/api/v1/services/{id}/logs", get(logs::logs))
-        .route("/api/v1/edges", post(control::edges))
+        .route("/api/v1/edges", get(read::edges).post(control::edges))
         .route("/api/v1/audit", post(control::audit))
-        .route("/api/v1/images", post(control::images))
+        .route("/api/v1/images", get(read::images).post(control::images))
         .route("/api/v1/services/{id}/image", post(control::set_image))
         .route("/api/v1/rotate", post(control::rotate))
         .route("/api/v1/down", post(control::down))
@@ -185,6 +190,8 @@ fn reading() -> Router<Face> {
         .route("/api/v1/status", get(read::status))
         .route("/api/v1/services", get(read::services))
         .route("/api/v1/services/{id}", get(read::service))
+        .route("/api/v1/machine", get(read::machine))
+        .route("/api/v1/tasks", get(tasks::tasks))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/openapi.json", get(read::openapi))
         .route("/metrics", get(read::metrics))

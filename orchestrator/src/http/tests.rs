@@ -48,6 +48,7 @@ use crate::status::NodeStatus;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 mod people;
+mod tasks;
 
 struct Tcp {
     address: SocketAddr,
@@ -228,6 +229,11 @@ impl Unix {
             .await
             .text()
             .await;
+        (status, text)
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        let (status, _, text) = self.open(path).await.text().await;
         (status, text)
     }
 
@@ -743,6 +749,64 @@ async fn the_owners_socket_carries_changes() {
         .post("/api/v1/services/mint/purge", "{\"confirm\":\"mint\"}")
         .await;
     assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn settings_are_listed_and_changed_all_or_none() {
+    let owner = unix().await;
+    let listed = || async {
+        let (status, text) = owner.get("/api/v1/settings").await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+        let settings: crate::view::Settings = serde_json::from_str(&text).unwrap();
+        settings.services[0].settings[0].clone()
+    };
+    let before = listed().await;
+    assert_eq!((before.name.as_str(), before.chosen), ("name", false));
+    let two = |second: &str| {
+        format!(
+            "{{\"changes\":[{{\"service\":\"relay\",\"setting\":\"name\",\"value\":\"a\"}},{{\"service\":\"mint\",\"setting\":\"{second}\",\"value\":\"b\"}}]}}"
+        )
+    };
+    let (status, text) = owner.post("/api/v1/settings", &two("nope")).await;
+    assert_eq!(
+        (status, error(&text).code.as_str()),
+        (StatusCode::NOT_FOUND, "unknown_setting")
+    );
+    assert_eq!(listed().await, before, "none was changed");
+    let (status, text) = owner.post("/api/v1/settings", "{\"changes\":[]}").await;
+    assert_eq!(
+        (status, error(&text).code.as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "nothing_named")
+    );
+    let (status, text) = owner.post("/api/v1/settings", &two("name")).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert_eq!(owner.node.setting("mint", "name").as_deref(), Some("b"));
+    let after = listed().await;
+    assert!(after.chosen);
+    assert_eq!(after.value, crate::view::SettingValue::Text("a".to_owned()));
+}
+
+#[tokio::test]
+async fn edges_and_images_are_listed_as_data_and_as_text() {
+    let owner = unix().await;
+    let (status, text) = owner.get("/api/v1/edges").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let edges: crate::view::Edges = serde_json::from_str(&text).unwrap();
+    assert_eq!(edges.edges[0].id.as_deref(), Some("node/nostr/relay"));
+    let (status, text) = owner.get("/api/v1/images").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let images: crate::view::Images = serde_json::from_str(&text).unwrap();
+    assert!(!images.in_containers);
+    for path in ["/api/v1/edges", "/api/v1/images"] {
+        let (status, text) = owner.post(path, "").await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+        assert!(
+            !serde_json::from_str::<Reply>(&text)
+                .unwrap()
+                .text
+                .is_empty()
+        );
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use futures::stream::BoxStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::Change;
 use super::Command;
 use super::Event;
 use super::Node;
@@ -29,6 +30,18 @@ use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
 use crate::status::Signal;
 use crate::status::VaultStatus;
+use crate::view::Disk;
+use crate::view::Edge;
+use crate::view::Edges;
+use crate::view::Images;
+use crate::view::Machine;
+use crate::view::Room;
+use crate::view::ServiceSettings;
+use crate::view::Setting;
+use crate::view::SettingType;
+use crate::view::SettingValue;
+use crate::view::Settings;
+use crate::view::Way;
 
 /// A node in memory.
 #[derive(Debug)]
@@ -46,6 +59,7 @@ struct Inside {
     settings: BTreeMap<(String, String), String>,
     removed: Vec<String>,
     passphrase: Option<SecretBytes>,
+    machine: Machine,
 }
 
 /// Builds a service that is up.
@@ -93,7 +107,31 @@ pub fn status() -> NodeStatus {
     }
 }
 
+/// Builds a machine that is half full.
+#[must_use]
+pub fn machine() -> Machine {
+    let room = Room {
+        total: 16_000_000_000,
+        used: 8_000_000_000,
+    };
+    Machine {
+        cores: 4,
+        disks: vec![Disk {
+            name: "data".to_owned(),
+            total: 1_000_000_000_000,
+            used: 500_000_000_000,
+        }],
+        memory: room,
+        samples: Vec::new(),
+    }
+}
+
 impl FixtureNode {
+    /// Changes how much of the machine is used.
+    pub fn change_machine(&self, change: impl FnOnce(&mut Machine)) {
+        change(&mut self.inside().machine);
+    }
+
     /// Starts a demo node whose `Down` cancels `token`.
     #[must_use]
     pub fn new(token: CancellationToken) -> Arc<Self> {
@@ -110,6 +148,7 @@ impl FixtureNode {
                 settings: BTreeMap::new(),
                 removed: Vec::new(),
                 passphrase: None,
+                machine: machine(),
             }),
             token,
         })
@@ -166,24 +205,23 @@ impl FixtureNode {
         ))
     }
 
-    fn set(
-        &self,
-        service: &ServiceId,
-        name: &str,
-        value: String,
-        dry_run: bool,
-    ) -> Result<Reply, Refusal> {
-        self.known(service)?;
-        if name != "name" {
-            return Err(refusal(
-                "unknown_setting",
-                &format!("{service} has no setting `{name}`"),
-                "its settings are: name",
-            ));
+    fn set(&self, changes: Vec<Change>, dry_run: bool) -> Result<Reply, Refusal> {
+        for change in &changes {
+            self.known(&change.service)?;
+            if change.setting.as_str() != "name" {
+                return Err(refusal(
+                    "unknown_setting",
+                    &format!("{} has no setting `{}`", change.service, change.setting),
+                    "its settings are: name",
+                ));
+            }
         }
         if !dry_run {
-            let key = (service.as_str().to_owned(), name.to_owned());
-            self.inside().settings.insert(key, value);
+            let mut inside = self.inside();
+            for change in changes {
+                let key = (change.service.to_string(), change.setting.to_string());
+                inside.settings.insert(key, change.value);
+            }
         }
         reply("restart relay: the setting `name` changed\n", !dry_run)
     }
@@ -282,16 +320,63 @@ impl Node for FixtureNode {
         })
     }
 
+    fn settings(&self) -> Settings {
+        let value = |value: &str| SettingValue::Text(value.to_owned());
+        let chosen = self.setting("relay", "name");
+        Settings {
+            services: vec![ServiceSettings {
+                id: "relay".to_owned(),
+                title: "The relay".to_owned(),
+                settings: vec![Setting {
+                    name: "name".to_owned(),
+                    help: "What the relay calls itself.".to_owned(),
+                    kind: SettingType::Text,
+                    default: value("Flash"),
+                    value: value(chosen.as_deref().unwrap_or("Flash")),
+                    chosen: chosen.is_some(),
+                    min: None,
+                    max: None,
+                    unit: None,
+                    max_length: Some(64),
+                    options: None,
+                }],
+            }],
+        }
+    }
+
+    fn edges(&self) -> Edges {
+        Edges {
+            edges: vec![Edge {
+                id: Some("node/nostr/relay".to_owned()),
+                from: "node".to_owned(),
+                to: "relay".to_owned(),
+                interface: "nostr".to_owned(),
+                allow: Vec::new(),
+                credential: None,
+                way: Way::Between,
+                network: None,
+                reach: Vec::new(),
+            }],
+            notes: Vec::new(),
+        }
+    }
+
+    async fn images(&self) -> Images {
+        Images {
+            in_containers: false,
+            images: Vec::new(),
+        }
+    }
+
+    async fn machine(&self) -> Result<Machine, Refusal> {
+        Ok(self.inside().machine.clone())
+    }
+
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::Plan => reply("nothing to do\n", false),
             Command::Apply => reply("accepted; nothing to do\n", false),
-            Command::Set {
-                service,
-                setting,
-                value,
-                dry_run,
-            } => self.set(&service, setting.as_str(), value, dry_run),
+            Command::Set { changes, dry_run } => self.set(changes, dry_run),
             Command::Remove { service } => {
                 self.known(&service)?;
                 self.change(|status| status.services.retain(|s| s.id != service.as_str()));

@@ -67,6 +67,11 @@ pub fn edge_make(kind: CredentialKind) -> Option<SecretMake> {
     }
 }
 
+/// Whether the node itself makes credentials of this kind, and so can replace one.
+pub(crate) fn made_here(kind: CredentialKind) -> bool {
+    edge_make(kind).is_some_and(|make| make != SecretMake::Captured)
+}
+
 /// A secret that must be in the vault before services start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretNeed {

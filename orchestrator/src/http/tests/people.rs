@@ -103,7 +103,7 @@ impl Tcp {
     }
 
     /// Makes an owner and one person of every other role, each called by it.
-    fn people(&self) {
+    pub(super) fn people(&self) {
         let code = self.accounts.set_up_code().unwrap();
         let owner = NewOwner {
             code: secret(&code),
@@ -125,7 +125,7 @@ impl Tcp {
     }
 
     /// Signs somebody in, and returns the cookie.
-    fn cookie(&self, name: &str) -> String {
+    pub(super) fn cookie(&self, name: &str) -> String {
         let with = Credentials {
             name: name.to_owned(),
             password: secret(PASSWORD),

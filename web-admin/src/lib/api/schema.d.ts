@@ -231,7 +231,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Lists who may reach whom, for what, with which credential. */
+        get: operations["list_edges"];
         put?: never;
         /** Lists who may reach whom, for what. */
         post: operations["edges"];
@@ -268,10 +269,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Lists the image of every service. */
+        get: operations["list_images"];
         put?: never;
         /** Lists the image of every service. */
         post: operations["images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/machine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what the machine has, and how much of it is used. */
+        get: operations["machine"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -553,6 +572,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what can be set of each service, with the values that were accepted. */
+        get: operations["list_settings"];
+        put?: never;
+        /** Writes several settings and accepts them with one plan, all or none. */
+        post: operations["set_many"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/setup-code": {
         parameters: {
             query?: never;
@@ -596,6 +633,23 @@ export interface paths {
         };
         /** Returns the whole status, the same as `flash-node status --json`. */
         get: operations["status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what needs whoever asks. */
+        get: operations["tasks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -789,6 +843,15 @@ export interface components {
             /** @description One sentence for a person. */
             text: string;
         };
+        /** @description A new value of one setting. */
+        ChangeBody: {
+            /** @description The service. */
+            service: string;
+            /** @description The setting. */
+            setting: string;
+            /** @description The value as typed; the setting's type decides how it is read. */
+            value: string;
+        };
         /** @description What is changed of an account. */
         ChangesBody: {
             password?: null | components["schemas"]["SecretText"];
@@ -799,6 +862,65 @@ export interface components {
             /** @description The password. */
             password: components["schemas"]["SecretText"];
             second_factor?: null | components["schemas"]["SecretText"];
+        };
+        /** @description By what a consumer is known. */
+        Credential: {
+            /**
+             * Format: int32
+             * @description Grows by one each time it is replaced; nothing where the provider makes it.
+             */
+            generation?: number | null;
+            /** @description What it is. */
+            kind: components["schemas"]["CredentialWord"];
+            /** @description Whether the node can replace it. */
+            rotatable: boolean;
+        };
+        /**
+         * @description What a credential is.
+         * @enum {string}
+         */
+        CredentialWord: "rpc_user" | "role" | "macaroon" | "password" | "token" | "tls_pair" | "provider_file";
+        /** @description One disk. */
+        Disk: {
+            /** @description `data`, or the name of a storage root. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Units: bytes.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description What is not to be had. Units: bytes.
+             */
+            used: number;
+        };
+        /** @description One way from who calls to who answers. */
+        Edge: {
+            /** @description What the consumer may ask for there; empty where the interface knows no such list. */
+            allow: string[];
+            credential?: null | components["schemas"]["Credential"];
+            /** @description Who calls: a service, `node`, or, of a published port, `this machine`, `its network` or `anyone`. */
+            from: string;
+            /** @description Its name, by which its credential is replaced: `consumer/interface/provider`; nothing for a published port. */
+            id?: string | null;
+            /** @description The provider's interface, or the published port and where it is. */
+            interface: string;
+            /** @description The network of its own, in CIDR notation; nothing where services share the machine's. */
+            network?: string | null;
+            /** @description The only addresses beyond that network; empty on a `way_out` means everywhere. */
+            reach: string[];
+            /** @description Who answers: a service, or `internet`. */
+            to: string;
+            /** @description What carries it. */
+            way: components["schemas"]["Way"];
+        };
+        /** @description Who may reach whom, for what. */
+        Edges: {
+            /** @description Every edge, sorted by who calls; there is no other way between two services. */
+            edges: components["schemas"]["Edge"][];
+            /** @description What an operator must know beside them, a sentence each. */
+            notes: string[];
         };
         /** @description An address worth showing. */
         EndpointStatus: {
@@ -853,12 +975,35 @@ export interface components {
              */
             first: number;
         };
+        /** @description The image of one service. */
+        Image: {
+            /** @description By what the engine knows it, where it is on this machine. */
+            id?: string | null;
+            /** @description How it is named: `repository@sha256:…`, `sha256:…`, or `self:PROGRAM@sha256:…`. */
+            reference: string;
+            /** @description The service. */
+            service: string;
+            /**
+             * Format: int64
+             * @description Units: bytes.
+             */
+            size?: number | null;
+            /** @description What its program said of its version, in one line. */
+            version?: string | null;
+        };
         /** @description Another image of a service. */
         ImageBody: {
             /** @description Whether only the plan is wanted. */
             dry_run?: boolean;
             /** @description `repository@sha256:…`, or `sha256:…` for an image of this machine. */
             image: string;
+        };
+        /** @description In which image each service runs. */
+        Images: {
+            /** @description The image of every service, sorted by service. */
+            images: components["schemas"]["Image"][];
+            /** @description Whether services run in containers; otherwise they are programs of this machine and have none. */
+            in_containers: boolean;
         };
         /** @description Where a key file is written. */
         KeyFileBody: {
@@ -869,6 +1014,22 @@ export interface components {
         LanguageBody: {
             /** @description The language tag, such as `nl`. */
             language: string;
+        };
+        /**
+         * @description How urgent a task is.
+         * @enum {string}
+         */
+        Level: "now" | "soon";
+        /** @description What the machine has, and how much of it is used. */
+        Machine: {
+            /** @description How many cores it has. */
+            cores: number;
+            /** @description The disk of the data folder (`data`), then the operator's storage roots by their names. */
+            disks: components["schemas"]["Disk"][];
+            /** @description Its memory. */
+            memory: components["schemas"]["Room"];
+            /** @description What was seen over the last day, oldest first, one a minute; it begins with the daemon. */
+            samples: components["schemas"]["Sample"][];
         };
         /** @description A token that was just made. */
         MadeToken: {
@@ -980,6 +1141,19 @@ export interface components {
          * @enum {string}
          */
         Role: "owner" | "manager" | "cashier" | "auditor";
+        /** @description How much there is of something. */
+        Room: {
+            /**
+             * Format: int64
+             * @description Units: bytes.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description What is not to be had. Units: bytes.
+             */
+            used: number;
+        };
         /** @description Credentials to replace. */
         RotateBody: {
             /** @description Whether only the plan is wanted. */
@@ -987,7 +1161,34 @@ export interface components {
             /** @description Whose, each as `consumer/interface/provider`. Empty: every one that the node makes. */
             edges: string[];
         };
+        /** @description What was seen at one time. */
+        Sample: {
+            /**
+             * Format: int64
+             * @description Units: milliseconds since the Unix epoch.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description Of the disk of the data folder. Units: bytes.
+             */
+            disk_used: number;
+            /**
+             * Format: int64
+             * @description Units: bytes.
+             */
+            memory_used: number;
+        };
         SecretText: string;
+        /** @description What can be set of one service. */
+        ServiceSettings: {
+            /** @description The service. */
+            id: string;
+            /** @description Its settings, sorted by name. */
+            settings: components["schemas"]["Setting"][];
+            /** @description What people call it. */
+            title: string;
+        };
         /** @description One service. */
         ServiceStatus: {
             /** @description Does it run and answer at all? */
@@ -1069,6 +1270,56 @@ export interface components {
             /** @description The value as typed; the setting's type decides how it is read. */
             value: string;
         };
+        /** @description New values of several settings. */
+        SetManyBody: {
+            /** @description Which; at least one. */
+            changes: components["schemas"]["ChangeBody"][];
+            /** @description Whether only the plan is wanted. */
+            dry_run?: boolean;
+        };
+        /** @description One setting: its type, its range and its value. Source: the service's manifest, `[settings]`. */
+        Setting: {
+            /** @description Whether the operator chose it. */
+            chosen: boolean;
+            /** @description The value where the operator says nothing. */
+            default: components["schemas"]["SettingValue"];
+            /** @description One sentence for the form. */
+            help: string;
+            /**
+             * Format: int64
+             * @description The largest legal number.
+             */
+            max?: number | null;
+            /** @description The longest legal text. Units: characters. */
+            max_length?: number | null;
+            /**
+             * Format: int64
+             * @description The smallest legal number.
+             */
+            min?: number | null;
+            /** @description Its name, `snake_case`. */
+            name: string;
+            /** @description The legal words of a choice. */
+            options?: string[] | null;
+            /** @description Its type. */
+            type: components["schemas"]["SettingType"];
+            /** @description The number's unit, for people. */
+            unit?: string | null;
+            /** @description The value that was accepted. */
+            value: components["schemas"]["SettingValue"];
+        };
+        /** @description What can be set, by service. */
+        Settings: {
+            /** @description Every service that has settings, sorted by id. */
+            services: components["schemas"]["ServiceSettings"][];
+        };
+        /**
+         * @description The type of a setting.
+         * @enum {string}
+         */
+        SettingType: "bool" | "integer" | "text" | "choice";
+        /** @description The value of a setting, as its type asks. */
+        SettingValue: boolean | number | string;
         /** @description The first owner. */
         SetUpBody: {
             /** @description The code that `flash-node up` and `flash-node setup-code` print. */
@@ -1110,6 +1361,29 @@ export interface components {
             /** @description The password. */
             password: components["schemas"]["SecretText"];
             second_factor?: null | components["schemas"]["SecretText"];
+        };
+        /** @description One thing that somebody should do. */
+        Task: {
+            /**
+             * @description The machine code: `needs_operator`, `disk_low`, `memory_low`, `confinement`, `no_passphrase`, `no_second_factor` or
+             *     `recovery_codes_low`.
+             */
+            code: string;
+            /** @description What to do. */
+            hint: string;
+            /** @description Unique in the list: the code, and what it is about. */
+            id: string;
+            /** @description How urgent it is. */
+            level: components["schemas"]["Level"];
+            /** @description The service it is about, if one. */
+            service?: string | null;
+            /** @description One sentence for a person. */
+            text: string;
+        };
+        /** @description What needs a person. */
+        TaskList: {
+            /** @description What is urgent comes first. */
+            tasks: components["schemas"]["Task"][];
         };
         /** @description A token, as the API shows it: without its value. */
         Token: {
@@ -1176,6 +1450,11 @@ export interface components {
              */
             rows: number;
         };
+        /**
+         * @description What carries an edge.
+         * @enum {string}
+         */
+        Way: "between" | "way_out" | "published";
     };
     responses: never;
     parameters: never;
@@ -1784,6 +2063,26 @@ export interface operations {
             };
         };
     };
+    list_edges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every edge */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Edges"];
+                };
+            };
+        };
+    };
     edges: {
         parameters: {
             query?: never;
@@ -1852,6 +2151,26 @@ export interface operations {
             };
         };
     };
+    list_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every image */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Images"];
+                };
+            };
+        };
+    };
     images: {
         parameters: {
             query?: never;
@@ -1868,6 +2187,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reply"];
+                };
+            };
+        };
+    };
+    machine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The machine */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Machine"];
+                };
+            };
+            /** @description A disk does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
@@ -2548,6 +2896,68 @@ export interface operations {
             };
         };
     };
+    list_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every setting */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+        };
+    };
+    set_many: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetManyBody"];
+            };
+        };
+        responses: {
+            /** @description What is done now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reply"];
+                };
+            };
+            /** @description There is no such service or setting */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A value is not allowed, or nothing is named */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     set_up_code: {
         parameters: {
             query?: never;
@@ -2635,6 +3045,35 @@ export interface operations {
             };
             /** @description Host, Origin or Sec-Fetch-Site is not this node's */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is to be done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            /** @description A disk does not answer */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -162,6 +162,67 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json({ changed: true, text: `${id} is tried again\n` });
   }),
 
+  http.get(`${API}/tasks`, () => refused(READ) ?? HttpResponse.json({ tasks: node.tasks() })),
+  http.get(`${API}/machine`, () => refused(READ) ?? HttpResponse.json(node.machine())),
+  http.get(`${API}/settings`, () => refused(READ) ?? HttpResponse.json({ services: node.settings })),
+  http.post(`${API}/settings`, async ({ request }) => {
+    const no = refused(RUN);
+    if (no) return no;
+    const { changes, dry_run } = await body<Schemas['SetManyBody']>(request);
+    const restarted = [...new Set(changes.map((one) => one.service))];
+    if (!dry_run) {
+      for (const change of changes) {
+        const found = node.settings
+          .find((one) => one.id === change.service)
+          ?.settings.find((one) => one.name === change.setting);
+        if (!found) return refuse(404, 'unknown_setting', `there is no setting ${change.setting}`);
+        const read = { bool: change.value === 'true', integer: Number(change.value) };
+        found.value = found.type in read ? read[found.type as keyof typeof read] : change.value;
+        found.chosen = true;
+      }
+      restarted.forEach((id) => node.restart(id));
+    }
+    const text = restarted.map((id) => `restart ${id}: its settings changed\n`).join('');
+    return HttpResponse.json({ changed: true, text });
+  }),
+  http.get(`${API}/edges`, () => refused(READ) ?? HttpResponse.json({ edges: node.edges, notes: [] })),
+  http.post(`${API}/rotate`, async ({ request }) => {
+    const asked = await body<Schemas['RotateBody']>(request);
+    const no = refused(RUN, !asked.dry_run);
+    if (no) return no;
+    const chosen = node.edges.filter(
+      (one) => one.credential?.rotatable && (!asked.edges.length || asked.edges.includes(one.id ?? '')),
+    );
+    const ends = [...new Set(chosen.flatMap((one) => [one.from, one.to]))].filter((id) => id !== 'node');
+    if (!asked.dry_run) {
+      node.edges = node.edges.map((one) =>
+        chosen.includes(one) && one.credential
+          ? { ...one, credential: { ...one.credential, generation: (one.credential.generation ?? 0) + 1 } }
+          : one,
+      );
+      ends.forEach((id) => node.restart(id));
+    }
+    const text = ends.map((id) => `restart ${id}: a credential is replaced\n`).join('');
+    return HttpResponse.json({ changed: true, text });
+  }),
+  http.get(`${API}/images`, () => {
+    return refused(READ) ?? HttpResponse.json({ in_containers: true, images: node.images });
+  }),
+  http.post(`${API}/services/:id/image`, async ({ params, request }) => {
+    const asked = await body<Schemas['ImageBody']>(request);
+    const no = refused(OWN, !asked.dry_run);
+    if (no) return no;
+    if (!/sha256:[0-9a-f]{64}$/.test(asked.image)) return refuse(422, 'bad_value', 'that is no digest');
+    const id = String(params.id);
+    if (!asked.dry_run) {
+      node.images = node.images.map((one) =>
+        one.service === id ? { ...one, reference: asked.image, id: null, size: null } : one,
+      );
+      node.restart(id);
+    }
+    return HttpResponse.json({ changed: true, text: `restart ${id}: its image changed\n` });
+  }),
+
   http.post(`${API}/account/language`, async ({ request }) => {
     const { language } = await body<Schemas['LanguageBody']>(request);
     const own = node.accounts.find((one) => one.id === node.signedIn);

@@ -5,6 +5,7 @@ import type {
   NodeEvent,
   NodeStatus,
   Role,
+  Schemas,
   ServiceStatus,
   SessionView,
 } from '#lib/api/client.ts';
@@ -71,7 +72,96 @@ const trouble = (): ServiceStatus[] => [
   }),
 ];
 
+type Setting = Schemas['Setting'];
+
+function setting(name: string, help: string, value: Setting['value'], more: Partial<Setting>): Setting {
+  return { name, help, type: 'text', default: value, value, chosen: false, ...more };
+}
+
+const settings = (): Schemas['ServiceSettings'][] => [
+  {
+    id: 'bitcoind',
+    title: 'Bitcoin Core',
+    settings: [
+      setting('dbcache_mib', 'Memory for the database cache.', 450, {
+        type: 'integer',
+        min: 4,
+        max: 16384,
+        unit: 'MiB',
+      }),
+      setting('prune', 'How much of the chain is kept.', 'off', {
+        type: 'choice',
+        options: ['off', 'one_year', 'six_months'],
+      }),
+    ],
+  },
+  {
+    id: 'lnd',
+    title: 'Lightning',
+    settings: [
+      setting('alias', 'What other nodes call this one.', 'Flash Node', { max_length: 32 }),
+      setting('tor_only', 'Whether every connection goes through Tor, where Tor runs.', false, {
+        type: 'bool',
+      }),
+    ],
+  },
+];
+
+const edge = (
+  from: string,
+  to: string,
+  interface_: string,
+  change: Partial<Schemas['Edge']> = {},
+): Schemas['Edge'] => ({
+  id: `${from}/${interface_}/${to}`,
+  from,
+  to,
+  interface: interface_,
+  allow: [],
+  credential: null,
+  way: 'between',
+  network: '10.213.0.16/28',
+  reach: [],
+  ...change,
+});
+
+const known = (kind: Schemas['CredentialWord'], rotatable = true): Schemas['Credential'] => ({
+  kind,
+  generation: rotatable ? 1 : null,
+  rotatable,
+});
+
+const edges = (): Schemas['Edge'][] => [
+  edge('bitcoind', 'internet', 'internet', { way: 'way_out' }),
+  edge('electrs', 'bitcoind', 'p2p'),
+  edge('electrs', 'bitcoind', 'rpc', {
+    credential: known('rpc_user'),
+    allow: ['getblock', 'getblockchaininfo', 'getblockhash', 'getmempoolinfo', 'getrawmempool'],
+  }),
+  edge('lnd', 'bitcoind', 'rpc', {
+    credential: known('rpc_user'),
+    allow: ['estimatesmartfee', 'getblockchaininfo', 'sendrawtransaction'],
+  }),
+  edge('lnd', 'internet', 'internet', { way: 'way_out' }),
+  edge('node', 'bitcoind', 'rpc', { credential: known('rpc_user'), allow: ['uptime'] }),
+  edge('node', 'lnd', 'rest', { credential: known('macaroon', false), allow: ['info:read'] }),
+  edge('node', 'mint', 'cashu'),
+  edge('node', 'relay', 'nostr'),
+  edge('this machine', 'relay', 'http at 127.0.0.1:7447', { id: null, way: 'published', network: null }),
+];
+
+const image = (service: string, reference: string): Schemas['Image'] => ({
+  service,
+  reference,
+  id: 'sha256:5a5a84b19854a9ffaa54082c166ff4ec27473a361e496e5ea167f298f2da9722',
+  size: 184_000_000,
+  version: `${service} 1.0`,
+});
+
 export class MockNode {
+  settings = settings();
+  edges: Schemas['Edge'][] = [];
+  images: Schemas['Image'][] = [];
   stage: SessionView['stage'];
   passphraseSet: boolean;
   passphrase = PASSPHRASE;
@@ -86,6 +176,10 @@ export class MockNode {
 
   constructor(scene: Scene) {
     this.services = scene === 'empty' ? [] : scene === 'trouble' ? trouble() : good();
+    if (scene !== 'empty') this.edges = edges();
+    else this.settings = [];
+    const digest = '5a5a84b19854a9ffaa54082c166ff4ec27473a361e496e5ea167f298f2da9722';
+    this.images = this.services.map(({ id }) => image(id, `docker.io/library/${id}@sha256:${digest}`));
     this.passphraseSet = scene === 'sealed' || scene === 'trouble';
     this.stage = scene === 'new' ? 'set_up' : scene === 'sealed' ? 'sealed' : 'sign_in';
     if (scene !== 'new') {
@@ -132,6 +226,41 @@ export class MockNode {
     };
   }
 
+  /** What needs whoever is signed in. */
+  tasks(): Schemas['Task'][] {
+    const task = (level: Schemas['Level'], code: string, service: string | null = null) => ({
+      id: service ? `${code}:${service}` : code,
+      level,
+      code,
+      service,
+      text: `the node says ${code}`,
+      hint: `the node says what to do about ${code}`,
+    });
+    const stuck = this.services.filter((one) => one.state === 'needs_you');
+    const tasks = stuck.map((one) => task('now', 'needs_operator', one.id));
+    if (stuck.length) tasks.push(task('now', 'disk_low'));
+    if (!this.passphraseSet && this.account?.role === 'owner') tasks.push(task('soon', 'no_passphrase'));
+    if (this.account?.second_factor === false) tasks.push(task('soon', 'no_second_factor'));
+    return tasks;
+  }
+
+  machine(): Schemas['Machine'] {
+    const full = this.services.some((one) => one.state === 'needs_you');
+    const [memory, disk] = [16e9, 1e12];
+    const used = full ? 0.997 : 0.61;
+    const samples = Array.from({ length: full ? 1 : 240 }, (_, index) => ({
+      at: NOW - (240 - index) * MINUTE,
+      memory_used: memory * (0.4 + 0.1 * Math.sin(index / 20)),
+      disk_used: disk * (used - (240 - index) / 4000),
+    }));
+    return {
+      cores: 4,
+      memory: { total: memory, used: memory * 0.43 },
+      disks: [{ name: 'data', total: disk, used: disk * used }],
+      samples,
+    };
+  }
+
   add(name: string, password: string, role: Role, language = 'en'): Account {
     const id = `a${this.accounts.length + 1}`;
     const made = {
@@ -161,6 +290,13 @@ export class MockNode {
   change(id: string, change: Partial<ServiceStatus>): void {
     this.services = this.services.map((one) => (one.id === id ? { ...one, ...change } : one));
     this.readers.forEach((tell) => tell('status', this.status()));
+  }
+
+  /** Starts a service again, as a change makes the node do. */
+  restart(id: string): void {
+    this.change(id, { state: 'stopping' });
+    this.happened('restarted', `${id} was restarted`, id);
+    this.change(id, { state: 'running', started_at: NOW });
   }
 
   happened(code: string, text: string, about: string | null, at = NOW): void {

@@ -67,6 +67,17 @@ export function when(at: number): string {
   return new Intl.DateTimeFormat(words.language, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
 }
 
+/** Writes a size as people read it. Units: bytes. */
+export function size(bytes: number): string {
+  const steps = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+  const step = Math.min(steps.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  return new Intl.NumberFormat(words.language, {
+    style: 'unit',
+    unit: steps[step],
+    maximumSignificantDigits: 3,
+  }).format(bytes / 1000 ** step);
+}
+
 /** Says what failed in the reader's language where the code has a message, and in the node's words where not. */
 export function explain(error: Failure): { what: string; next: string } {
   const key = `error.${error.code}`;

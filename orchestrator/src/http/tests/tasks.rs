@@ -1,0 +1,74 @@
+//! What needs a person, by who asks and how the node stands.
+
+use serde_json::Value;
+
+use super::*;
+
+/// The code and what each task of the answer is about.
+fn ids(text: &str) -> Vec<String> {
+    let list: Value = serde_json::from_str(text).unwrap();
+    let tasks = list["tasks"].as_array().unwrap();
+    tasks
+        .iter()
+        .map(|task| {
+            assert!(!task["text"].as_str().unwrap().is_empty());
+            assert!(!task["hint"].as_str().unwrap().is_empty());
+            task["id"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_task_is_told_to_whom_it_concerns() {
+    let server = tcp().await;
+    // Before the node has an owner whoever is at the machine may look, and nothing is theirs to do.
+    let (status, _, text) = server.get("/api/v1/tasks", &[]).await;
+    assert_eq!((status, ids(&text).len()), (StatusCode::OK, 0), "{text}");
+    server.people();
+    for (name, told) in [
+        ("owner", &["no_passphrase", "no_second_factor"][..]),
+        ("manager", &["no_second_factor"]),
+        ("auditor", &["no_second_factor"]),
+    ] {
+        let cookie = server.cookie(name);
+        let (status, _, text) = server.get("/api/v1/tasks", &[("cookie", &cookie)]).await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+        assert_eq!(ids(&text), told, "{name}");
+    }
+    let cookie = server.cookie("cashier");
+    let (status, _, _) = server.get("/api/v1/tasks", &[("cookie", &cookie)]).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn what_does_not_work_comes_first_and_ends_with_its_cause() {
+    let server = tcp().await;
+    server.people();
+    let cookie = server.cookie("owner");
+    let told = || async {
+        let (_, _, text) = server.get("/api/v1/tasks", &[("cookie", &cookie)]).await;
+        ids(&text)
+    };
+    let later = ["no_passphrase".to_owned(), "no_second_factor".to_owned()];
+    server.node.change(|status| {
+        status.services[0].state = "needs_you".to_owned();
+        status.services[0].next = Some("look at its log".to_owned());
+        // A process is never confined as a container is: nobody can do anything about that.
+        assert!(!status.services[1].not_enforced.is_empty());
+    });
+    server.node.change_machine(|machine| {
+        machine.disks[0].used = machine.disks[0].total - 1_000_000;
+        machine.memory.used = machine.memory.total - 1;
+    });
+    let now = ["needs_operator:mint", "disk_low:data", "memory_low"].map(str::to_owned);
+    assert_eq!(told().await, [&now[..], &later].concat());
+    server.node.change(|status| {
+        status.services[0].state = "running".to_owned();
+        status.services[1].runtime = "docker".to_owned();
+        status.vault.passphrase_set = true;
+    });
+    server
+        .node
+        .change_machine(|machine| *machine = fixture::machine());
+    assert_eq!(told().await, ["confinement", "no_second_factor"]);
+}

@@ -1,0 +1,243 @@
+//! Owns what pages and programs read of a node beside its status: what can be set, who may reach whom, which images run.
+//!
+//! The command line prints the same as text. It does not know how any of it was found out.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What can be set, by service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Settings {
+    /// Every service that has settings, sorted by id.
+    pub services: Vec<ServiceSettings>,
+}
+
+/// What can be set of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceSettings {
+    /// The service.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+    /// Its settings, sorted by name.
+    pub settings: Vec<Setting>,
+}
+
+/// One setting: its type, its range and its value. Source: the service's manifest, `[settings]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Setting {
+    /// Its name, `snake_case`.
+    pub name: String,
+    /// One sentence for the form.
+    pub help: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: SettingType,
+    /// The value where the operator says nothing.
+    pub default: SettingValue,
+    /// The value that was accepted.
+    pub value: SettingValue,
+    /// Whether the operator chose it.
+    pub chosen: bool,
+    /// The smallest legal number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<i64>,
+    /// The largest legal number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<i64>,
+    /// The number's unit, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The longest legal text. Units: characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// The legal words of a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<String>>,
+}
+
+/// The type of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingType {
+    /// True or false.
+    Bool,
+    /// A whole number.
+    Integer,
+    /// A line of text.
+    Text,
+    /// One of a few words.
+    Choice,
+}
+
+/// The value of a setting, as its type asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// Of a `bool`.
+    Bool(bool),
+    /// Of an `integer`.
+    Integer(i64),
+    /// Of a `text` or a `choice`.
+    Text(String),
+}
+
+/// Who may reach whom, for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Edges {
+    /// Every edge, sorted by who calls; there is no other way between two services.
+    pub edges: Vec<Edge>,
+    /// What an operator must know beside them, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// One way from who calls to who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Edge {
+    /// Its name, by which its credential is replaced: `consumer/interface/provider`; nothing for a published port.
+    pub id: Option<String>,
+    /// Who calls: a service, `node`, or, of a published port, `this machine`, `its network` or `anyone`.
+    pub from: String,
+    /// Who answers: a service, or `internet`.
+    pub to: String,
+    /// The provider's interface, or the published port and where it is.
+    pub interface: String,
+    /// What the consumer may ask for there; empty where the interface knows no such list.
+    pub allow: Vec<String>,
+    /// By what the provider knows the consumer, if by anything.
+    pub credential: Option<Credential>,
+    /// What carries it.
+    pub way: Way,
+    /// The network of its own, in CIDR notation; nothing where services share the machine's.
+    pub network: Option<String>,
+    /// The only addresses beyond that network; empty on a `way_out` means everywhere.
+    pub reach: Vec<String>,
+}
+
+/// What carries an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// A network of its two ends alone, or the machine's own.
+    Between,
+    /// A network that leads outside.
+    WayOut,
+    /// A published port.
+    Published,
+}
+
+/// By what a consumer is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Credential {
+    /// What it is.
+    pub kind: CredentialWord,
+    /// Grows by one each time it is replaced; nothing where the provider makes it.
+    pub generation: Option<u32>,
+    /// Whether the node can replace it.
+    pub rotatable: bool,
+}
+
+/// What a credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialWord {
+    /// A user of Bitcoin Core's RPC, with a list of calls.
+    RpcUser,
+    /// A role of Postgres.
+    Role,
+    /// A macaroon of LND.
+    Macaroon,
+    /// A password.
+    Password,
+    /// A token.
+    Token,
+    /// A certificate with its key.
+    TlsPair,
+    /// A file that the provider makes.
+    ProviderFile,
+}
+
+impl fmt::Display for CredentialWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RpcUser => "RPC user",
+            Self::Role => "role",
+            Self::Macaroon => "macaroon",
+            Self::Password => "password",
+            Self::Token => "token",
+            Self::TlsPair => "TLS pair",
+            Self::ProviderFile => "file of the provider",
+        })
+    }
+}
+
+/// In which image each service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Images {
+    /// Whether services run in containers; otherwise they are programs of this machine and have none.
+    pub in_containers: bool,
+    /// The image of every service, sorted by service.
+    pub images: Vec<Image>,
+}
+
+/// The image of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Image {
+    /// The service.
+    pub service: String,
+    /// How it is named: `repository@sha256:…`, `sha256:…`, or `self:PROGRAM@sha256:…`.
+    pub reference: String,
+    /// By what the engine knows it, where it is on this machine.
+    pub id: Option<String>,
+    /// Units: bytes.
+    pub size: Option<u64>,
+    /// What its program said of its version, in one line.
+    pub version: Option<String>,
+}
+
+/// What the machine has, and how much of it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Machine {
+    /// How many cores it has.
+    pub cores: usize,
+    /// Its memory.
+    pub memory: Room,
+    /// The disk of the data folder (`data`), then the operator's storage roots by their names.
+    pub disks: Vec<Disk>,
+    /// What was seen over the last day, oldest first, one a minute; it begins with the daemon.
+    pub samples: Vec<Sample>,
+}
+
+/// How much there is of something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Room {
+    /// Units: bytes.
+    pub total: u64,
+    /// What is not to be had. Units: bytes.
+    pub used: u64,
+}
+
+/// One disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Disk {
+    /// `data`, or the name of a storage root.
+    pub name: String,
+    /// Units: bytes.
+    pub total: u64,
+    /// What is not to be had. Units: bytes.
+    pub used: u64,
+}
+
+/// What was seen at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sample {
+    /// Units: milliseconds since the Unix epoch.
+    pub at: u64,
+    /// Units: bytes.
+    pub memory_used: u64,
+    /// Of the disk of the data folder. Units: bytes.
+    pub disk_used: u64,
+}
