@@ -7,9 +7,13 @@
     reason = "a whole-program test starts programs, and the summary collects what it prints"
 )]
 
+#[path = "node/declared.rs"]
+mod declared;
 #[path = "node/engine.rs"]
 mod engine;
 mod inspect;
+#[path = "container_faults/kills.rs"]
+mod kills;
 mod leak;
 mod node;
 mod timeline;
@@ -36,6 +40,8 @@ use crate::node::skip;
 
 /// Where `scripts/engine` notes the engine that it started.
 const OUR_ENGINE: &str = "/run/flash-node-engine/pid";
+/// Where it notes the containerd that it started.
+const CONTAINERD: &str = "/var/run/docker/containerd/containerd.pid";
 const NO_IMAGE: &str = "sha256:5a5a84b19854a9ffaa54082c166ff4ec27473a361e496e5ea167f298f2da9722";
 
 fn relay_and_mint(more: &str) -> Node {
@@ -54,19 +60,30 @@ fn code(service: &Value) -> (String, String) {
 
 /// kill -9 of the engine that `scripts/engine` started; another one is nobody's to kill.
 fn kill_the_engine() -> bool {
+    end_the_engine("-KILL")
+}
+
+fn end_the_engine(signal: &str) -> bool {
     let pid = std::fs::read_to_string(OUR_ENGINE).unwrap_or_default();
     let pid = pid.trim();
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     if name.trim() != "dockerd" {
         return false;
     }
-    let (well, said) = run("kill", &["-KILL", pid]);
+    // It takes its containerd with it.
+    let containerd = std::fs::read_to_string(CONTAINERD).unwrap_or_default();
+    let (well, said) = run("kill", &[signal, pid]);
     assert!(well, "{said}");
     // Until nobody is left to collect: the next engine takes a dead one that was not buried for one that runs.
     let begun = std::time::Instant::now();
-    while Path::new(&format!("/proc/{pid}")).exists() {
-        assert!(begun.elapsed() < node::PATIENCE, "the engine does not die");
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    for pid in [pid, containerd.trim()]
+        .into_iter()
+        .filter(|pid| !pid.is_empty())
+    {
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            assert!(begun.elapsed() < node::PATIENCE, "the engine does not die");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
     true
 }
@@ -204,6 +221,33 @@ fn a_pool_that_is_too_small_or_taken_is_a_clear_error_and_nothing_is_made() {
     drop(node);
     drop(lan);
 
+    // Full while it runs: what is new has no room, and what serves goes on as it was.
+    let mut node = relay_and_mint("[network]\npool = \"10.214.79.0/26\"\n");
+    node.up();
+    for service in ["relay", "mint"] {
+        node.node.wait_ready(service);
+    }
+    let (before, networks) = (node.started(), node.all("network").len());
+    assert_eq!(networks, 4, "the pool is full");
+    let choices = node.node.data().join("node.toml");
+    let text = std::fs::read_to_string(&choices).expect("choices");
+    let more = format!(
+        "{text}[services.second]\nmanifest = \"relay\"\nports = {{ http = {} }}\n",
+        free_port()
+    );
+    node.node.file("node.toml", &more);
+    let refused = node.node.cli(&["apply"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{said}");
+    assert!(
+        said.contains("10.214.79.0/26 holds 4 networks") && said.contains("name a larger one"),
+        "{said}"
+    );
+    assert_eq!(node.started(), before, "what serves goes on");
+    assert_eq!(node.all("network").len(), networks);
+    assert_eq!(node.all("container").len(), 2);
+    drop(node);
+
     // Where nobody names one, a pool beside the machine's own networks is found.
     let _lan = Interface::new("10.213.3.7/20");
     let mut node = relay_and_mint("");
@@ -242,6 +286,14 @@ impl Drop for Interface {
     }
 }
 
+/// What others made under names of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theirs {
+    Container,
+    Network,
+    Both,
+}
+
 #[test]
 fn what_others_made_with_our_names_is_left_alone_and_named() {
     if !have_engine() {
@@ -250,66 +302,58 @@ fn what_others_made_with_our_names_is_left_alone_and_named() {
     let mut node = relay_and_mint("");
     node.up();
     node.node.wait_ready("relay");
-    let network = node.inspected("relay")["NetworkSettings"]["Networks"]
+    let networks = node.inspected("relay")["NetworkSettings"]["Networks"].clone();
+    let network = networks
         .as_object()
-        .and_then(|on| on.keys().next().cloned())
-        .expect("a network");
+        .and_then(|on| on.keys().next().cloned());
+    let network = network.expect("a network");
     let name = node.container("relay");
-    node.node.ok(&["remove", "relay"]);
-    node.node.wait("the relay to be gone", |_| {
-        !docker(&["ps", "-a", "--format", "{{.Names}}"]).contains(&name)
-            && !docker(&["network", "ls", "--format", "{{.Name}}"]).contains(&network)
-    });
-    let theirs = docker(&[
-        "run",
-        "-d",
-        "--name",
-        &name,
-        &tools(),
-        "/bin/sleep",
-        "100000",
-    ]);
-    let net = docker(&["network", "create", "--subnet", "10.214.99.0/28", &network]);
-    let back = std::fs::read_to_string(node.node.data().join("node.toml")).expect("choices");
-    std::fs::write(
-        node.node.data().join("node.toml"),
-        back.replace("enabled = false\nports", "ports")
-            .lines()
-            .scan(false, |inside, line| {
-                if line.starts_with('[') {
-                    *inside = line == "[services.relay]";
-                }
-                Some(if *inside && line == "enabled = false" {
-                    String::new()
-                } else {
-                    line.to_owned()
-                })
-            })
-            .collect::<Vec<_>>()
-            .join("\n"),
-    )
-    .expect("choices");
-    node.node.ok(&["apply"]);
-    let told = node
-        .node
-        .wait_service("relay", "the name to be taken", |one| {
-            code(one).1.contains("remove or rename it")
+    let with_it = std::fs::read_to_string(node.node.data().join("node.toml")).expect("choices");
+    for theirs in [Theirs::Container, Theirs::Network, Theirs::Both] {
+        node.node.ok(&["remove", "relay"]);
+        node.node.wait("the relay to be gone", |_| {
+            !docker(&["ps", "-a", "--format", "{{.Names}}"]).contains(&name)
+                && !docker(&["network", "ls", "--format", "{{.Name}}"]).contains(&network)
         });
-    assert!(
-        code(&told).1.contains(&name) || code(&told).1.contains(&network),
-        "{told}"
-    );
-    let state = docker(&["inspect", "--format", "{{.Id}} {{.State.Running}}", &name]);
-    assert_eq!(state, format!("{theirs} true"), "theirs was not touched");
-    assert_eq!(
-        docker(&["network", "inspect", "--format", "{{.Id}}", &network]),
-        net
-    );
-    node.node.wait_ready("mint");
-    docker(&["network", "rm", &network]);
-    docker(&["rm", "-f", &name]);
-    // It goes on by itself.
-    node.node.wait_ready("relay");
+        let mut made = Vec::new();
+        if theirs != Theirs::Network {
+            let sleeps = ["/bin/sleep", "100000"];
+            let image = tools();
+            let run = ["run", "-d", "--name", &name, &image];
+            made.push((docker(&[&run[..], &sleeps].concat()), &name));
+        }
+        if theirs != Theirs::Container {
+            let id = docker(&["network", "create", "--subnet", "10.214.99.0/28", &network]);
+            made.push((id, &network));
+        }
+        node.node.file("node.toml", &with_it);
+        node.node.ok(&["apply"]);
+        let told = node
+            .node
+            .wait_service("relay", "the name to be taken", |one| {
+                code(one).1.contains("remove or rename it")
+            });
+        let text = code(&told).1;
+        assert!(
+            made.iter().any(|(_, name)| text.contains(*name)),
+            "{theirs:?}: {told}"
+        );
+        node.node.wait_ready("mint");
+        for (id, name) in &made {
+            let found: Value = serde_json::from_str(&docker(&["inspect", name])).expect("JSON");
+            assert_eq!(found[0]["Id"], **id, "{theirs:?}: theirs was not touched");
+            let runs = &found[0]["State"]["Running"];
+            assert!(runs.is_null() || runs == true, "{theirs:?}: theirs runs on");
+        }
+        if theirs != Theirs::Container {
+            docker(&["network", "rm", &network]);
+        }
+        if theirs != Theirs::Network {
+            docker(&["rm", "-f", &name]);
+        }
+        // It goes on by itself.
+        node.node.wait_ready("relay");
+    }
 }
 
 #[test]
@@ -484,6 +528,28 @@ impl Drop for Registry {
     }
 }
 
+/// The engine's clock, in seconds since 1970.
+fn now() -> String {
+    run("date", &["+%s.%N"]).1
+}
+
+/// The images that the engine pulled since then.
+fn pulled(since: &str) -> String {
+    docker(&[
+        "events",
+        "--since",
+        since,
+        "--until",
+        &now(),
+        "--filter",
+        "type=image",
+        "--filter",
+        "event=pull",
+        "--format",
+        "{{.ID}}",
+    ])
+}
+
 #[test]
 fn an_image_is_pulled_by_its_digest_and_needs_no_registry_afterwards() {
     if !have_engine() {
@@ -530,18 +596,25 @@ fn an_image_is_pulled_by_its_digest_and_needs_no_registry_afterwards() {
         ""
     );
     std::fs::write(&blob, &good).expect("it is written");
+    let since = now();
     node.node.cli(&["retry", "relay"]);
     node.node.wait_ready("relay");
+    assert!(
+        pulled(&since).contains(&digest),
+        "it is pulled by its digest"
+    );
     assert_eq!(node.inspected("relay")["Image"], id, "it runs by its ID");
     let events = node.node.ok(&["events", "-n", "200"]);
     assert!(events.contains(&format!("{reference} is {id}")), "{events}");
 
-    // Without the registry nothing is asked of it any more.
+    // Without the registry nothing is asked of it any more, nor of the engine.
     registry.stop();
+    let since = now();
     node.node.ok(&["down"]);
     assert_eq!(node.node.wait_for_end(), Some(0));
     node.up_again();
     node.node.wait_ready("relay");
+    assert_eq!(pulled(&since), "");
     // A digest that nobody has, with the registry and without.
     let unknown = format!("127.0.0.1:{}/flash/relay@{NO_IMAGE}", registry.port);
     node.node.ok(&["images", "set", "relay", &unknown]);
@@ -562,6 +635,8 @@ fn an_image_is_pulled_by_its_digest_and_needs_no_registry_afterwards() {
 /// The operator's own bitcoind, on a machine of its own: a network namespace with one address.
 struct OwnCore {
     child: Child,
+    /// Who notes each signal that it gets.
+    watch: Option<Child>,
     namespace: String,
     folder: tempfile::TempDir,
 }
@@ -628,11 +703,41 @@ impl OwnCore {
             .stderr(Stdio::null())
             .spawn()
             .expect("bitcoind");
-        Some(Self {
+        let mut own = Self {
             child,
+            watch: None,
             namespace,
             folder,
-        })
+        };
+        own.watch_signals();
+        Some(own)
+    }
+
+    fn watch_signals(&mut self) {
+        if program("strace").is_none() {
+            skip(
+                "strace is not installed: it was not seen which signals an operator's bitcoind gets",
+            );
+            return;
+        }
+        let watch = Command::new("strace")
+            .args(["-f", "-e", "trace=none", "-e", "signal=all", "-o"])
+            .arg(self.folder.path().join("signals"))
+            .args(["-p", &self.child.id().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("strace");
+        self.watch = Some(watch);
+    }
+
+    /// The signals that it got, one a line.
+    fn signals(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.path().join("signals"));
+        let text = text.unwrap_or_default();
+        let signals = text.lines().filter(|line| line.contains("--- SIG"));
+        signals.map(str::to_owned).collect()
     }
 
     fn ask(&self, method: &str, params: &Value) -> (u16, Value) {
@@ -644,6 +749,10 @@ impl OwnCore {
 
 impl Drop for OwnCore {
     fn drop(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            let _ = watch.kill();
+            let _ = watch.wait();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         run("ip", &["netns", "del", &self.namespace]);
@@ -707,4 +816,16 @@ fn an_operators_own_bitcoind_is_used_and_never_touched() {
     );
     let (status, height) = own.ask("getblockcount", &serde_json::json!([]));
     assert_eq!((status, &height["result"]), (200, &serde_json::json!(6)));
+    if own.watch.is_some() {
+        assert_eq!(
+            own.signals(),
+            Vec::<String>::new(),
+            "it was never signalled"
+        );
+        // A signal would have been seen.
+        node::send(own.child.id(), "-HUP");
+        node.node.wait("the signal to be noted", |_| {
+            own.signals().iter().any(|line| line.contains("SIGHUP"))
+        });
+    }
 }

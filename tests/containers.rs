@@ -7,6 +7,8 @@
 )]
 
 mod chain;
+#[path = "node/declared.rs"]
+mod declared;
 #[path = "node/engine.rs"]
 mod engine;
 mod inspect;
@@ -20,6 +22,7 @@ use std::collections::BTreeSet;
 use crate::engine::Node;
 use crate::engine::PASSPHRASE;
 use crate::engine::check_confined;
+use crate::engine::check_job;
 use crate::engine::have_engine;
 use crate::engine::packed_postgres;
 use crate::engine::run;
@@ -424,6 +427,12 @@ fn kill_in_a_job(node: Node) {
             None,
             "it died by its failpoint {point}"
         );
+        // A job's container is held like a service's: it is on no network but its service's own.
+        let jobs = node.all("container");
+        assert!(point != "docker.job_started" || jobs.len() == 1, "{jobs:?}");
+        for job in jobs {
+            check_job(&node, "postgres", &job);
+        }
     }
     node.node.env("FLASH_FAILPOINT", None);
     node.node.up();

@@ -5,13 +5,21 @@
     reason = "a whole-program test starts programs"
 )]
 
+#[path = "node/declared.rs"]
+mod declared;
+#[path = "node/engine.rs"]
+mod engine;
 mod inspect;
+mod leak;
 mod node;
+mod timeline;
 
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::engine::Node;
+use crate::engine::have_engine;
 use crate::node::TestNode;
 use crate::node::program;
 use crate::node::skip;
@@ -68,6 +76,31 @@ fn systemd_takes_both_units() {
     let units = units(&node);
     assert_eq!(units.names.len(), 2, "{:?}", units.names);
     assert_eq!(value(&units.daemon, "KillMode"), Some("process"));
+    verify(&units);
+}
+
+#[test]
+fn systemd_takes_the_units_of_a_node_in_containers() {
+    if !have_engine() {
+        return;
+    }
+    let mut node = Node::new(&[("relay", None)], "");
+    node.up();
+    let units = units(&node.node);
+    assert_eq!(value(&units.daemon, "KillMode"), Some("process"));
+    // The engine is there before it, and the node goes on where it is not.
+    let after: Vec<&str> = units
+        .daemon
+        .lines()
+        .filter_map(|line| line.strip_prefix("After="))
+        .flat_map(str::split_whitespace)
+        .collect();
+    assert!(after.contains(&"docker.service"), "{}", units.daemon);
+    verify(&units);
+}
+
+/// What systemd itself finds in the units.
+fn verify(units: &Units) {
     if program("systemd-analyze").is_none() {
         skip("systemd-analyze is not installed: the units were not verified");
         return;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::engine::Node;
 use crate::engine::ask;
+use crate::engine::run;
 use crate::intruder::networks_of;
 
 /// Who shows what to bitcoind, from where.
@@ -63,10 +64,13 @@ fn status_of(head: &str) -> u16 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// Each user may do what is on its list and nothing else; what was stolen in one place opens nothing where no edge leads.
-pub(crate) fn core_users(node: &Node, consumers: &[&str], places: &[&str]) {
+/// The logins of bitcoind, by user.
+type Logins = BTreeMap<String, String>;
+
+/// Everyone who has a login of bitcoind: its consumers and the node.
+fn logins(node: &Node, consumers: &[&str]) -> Logins {
     let kept = node.kept();
-    let password = |consumer: &str| {
+    let of = |consumer: &str| {
         let key = format!("edge/{consumer}/rpc/bitcoind");
         let found = kept.iter().find(|(name, _)| name.starts_with(&key));
         found
@@ -74,11 +78,33 @@ pub(crate) fn core_users(node: &Node, consumers: &[&str], places: &[&str]) {
             .1
             .clone()
     };
-    let miner = password("miner");
+    consumers
+        .iter()
+        .chain(&["node"])
+        .map(|consumer| ((*consumer).to_owned(), of(consumer)))
+        .collect()
+}
+
+/// What bitcoind was told that each user may call.
+fn lists(node: &Node, logins: &Logins) -> BTreeMap<String, BTreeSet<String>> {
+    let conf = node.node.rendered("bitcoind", "bitcoin.conf");
+    let of = |user: &String| -> BTreeSet<String> {
+        let start = format!("rpcwhitelist={user}:");
+        let line = conf.lines().find_map(|line| line.strip_prefix(&start));
+        let names = line.expect("a list").split(',');
+        names.map(|name| name.trim().to_owned()).collect()
+    };
+    logins.keys().map(|user| (user.clone(), of(user))).collect()
+}
+
+/// Each user may do what is on its list and nothing else, among everything that `help` lists.
+pub(crate) fn core_users(node: &Node, consumers: &[&str]) {
+    let logins = logins(node, consumers);
+    let lists = lists(node, &logins);
     let as_miner = Caller {
         place: "miner",
         user: "miner",
-        password: &miner,
+        password: &logins["miner"],
     };
     let (status, help) = as_miner.call(node, "help", &json!([]));
     assert_eq!(status, 200, "{help}");
@@ -90,39 +116,44 @@ pub(crate) fn core_users(node: &Node, consumers: &[&str], places: &[&str]) {
         .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
         .collect();
     assert!(methods.len() > 80, "{}", methods.len());
-    let conf = node.node.rendered("bitcoind", "bitcoin.conf");
     let (mut outside, mut inside) = (0, 0);
-    for consumer in consumers {
-        let line = conf
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("rpcwhitelist={consumer}:")));
-        let list: BTreeSet<&str> = line.expect("a list").split(',').map(str::trim).collect();
-        let own = password(consumer);
-        let caller = Caller {
-            place: consumer,
-            user: consumer,
-            password: &own,
+    let at = node.address("bitcoind", "node/rpc/bitcoind");
+    for (user, password) in &logins {
+        let answers = if user == "node" {
+            // It asks from this machine.
+            let url = format!("http://node:{password}@{at}:18443/");
+            let asks = methods.iter().map(|method| {
+                let body = json!({ "method": method, "params": [] });
+                (method.clone(), ask(&url, &[], Some(&body)).0)
+            });
+            asks.collect()
+        } else {
+            let caller = Caller {
+                place: user,
+                user,
+                password,
+            };
+            caller.call_all(node, &methods)
         };
-        let answers = caller.call_all(node, &methods);
         for method in &methods {
             let status = answers.get(method).copied().unwrap_or_default();
-            if list.contains(method.as_str()) {
+            if lists[user].contains(method) {
                 // Without parameters some are errors of their own; none is forbidden.
-                assert!(matches!(status, 200 | 500), "{consumer} {method}: {status}");
+                assert!(matches!(status, 200 | 500), "{user} {method}: {status}");
                 inside += 1;
             } else {
-                assert_eq!(status, 403, "{consumer} {method}");
+                assert_eq!(status, 403, "{user} {method}");
                 outside += 1;
             }
         }
     }
     println!(
         "{} users × {} methods: {inside} inside their lists answered, {outside} outside refused with 403",
-        consumers.len(),
+        logins.len(),
         methods.len()
     );
     // A password of another user, and one that nobody has.
-    for password in [miner.as_str(), "0123456789abcdef"] {
+    for password in [logins["miner"].as_str(), "0123456789abcdef"] {
         let caller = Caller {
             place: "lnd",
             user: "lnd",
@@ -130,33 +161,40 @@ pub(crate) fn core_users(node: &Node, consumers: &[&str], places: &[&str]) {
         };
         assert_eq!(caller.call(node, "getblockcount", &json!([])).0, 401);
     }
-    // The node's own user asks from this machine.
-    let own = password("node");
-    let at = node.address("bitcoind", "node/rpc/bitcoind");
-    let line = conf
-        .lines()
-        .find_map(|line| line.strip_prefix("rpcwhitelist=node:"));
-    let list: BTreeSet<&str> = line.expect("a list").split(',').map(str::trim).collect();
-    for method in &methods {
-        let body = json!({ "method": method, "params": [] });
-        let (status, _) = ask(&format!("http://node:{own}@{at}:18443/"), &[], Some(&body));
-        let allowed = list.contains(method.as_str());
-        assert_eq!(status != 403, allowed, "node {method}: {status}");
-    }
-    // No credential opens anything in a place that has no edge to bitcoind: nobody listens there.
+}
+
+/// Each login of bitcoind in each place that is not its own. Where no edge leads to bitcoind nobody answers. Where one does,
+/// bitcoind cannot tell by whom a login is shown: it is worth its own list there, and not a call more, whatever the place
+/// itself may call.
+pub(crate) fn stolen_from_core(node: &Node, consumers: &[&str], all: &[&str]) {
+    let logins = logins(node, consumers);
+    let lists = lists(node, &logins);
     let addresses: Vec<String> = networks_of(node, "bitcoind")
         .into_values()
         .map(|(address, _)| address)
         .collect();
-    let mut tried = 0;
-    for place in places {
-        for user in consumers {
-            let login = Caller {
+    let (mut silent, mut held) = (0, 0);
+    for place in all.iter().filter(|place| **place != "bitcoind") {
+        for (user, password) in logins.iter().filter(|(user, _)| user != place) {
+            let caller = Caller {
                 place,
                 user,
-                password: &password(user),
+                password,
+            };
+            if consumers.contains(place) {
+                let own = &lists[user];
+                // All that the place could add to it, and all that it could do itself.
+                let more: Vec<String> = lists[*place].difference(own).cloned().collect();
+                for (method, status) in caller.call_all(node, &more) {
+                    assert_eq!(status, 403, "{place} as {user}: {method}");
+                    held += 1;
+                }
+                let (status, _) = caller.call(node, "getblockcount", &json!([]));
+                let listed = own.contains("getblockcount");
+                assert_eq!(status, if listed { 200 } else { 403 }, "{place} as {user}");
+                continue;
             }
-            .login();
+            let login = caller.login();
             let asks: String = addresses
                 .iter()
                 .map(|address| format!("ask {address} {login} getblockcount [] & "))
@@ -167,12 +205,149 @@ pub(crate) fn core_users(node: &Node, consumers: &[&str], places: &[&str]) {
                 said.contains("tried") && !said.contains("HTTP/1.1"),
                 "{place} as {user}: {said}"
             );
-            tried += addresses.len();
+            silent += addresses.len();
         }
     }
     println!(
-        "the credentials of {} users were tried {tried} times from {} places without an edge: nobody answered",
-        consumers.len(),
-        places.len()
+        "{} stolen logins of bitcoind in {} places: {silent} tries without an edge found nobody, {held} calls beyond the login's own list were refused with 403 where an edge leads",
+        logins.len(),
+        all.len() - 1
+    );
+}
+
+/// Each role of Postgres in each place: it opens its own database from its own edge, and nothing from elsewhere.
+pub(crate) fn stolen_from_postgres(node: &Node, image: &str, all: &[&str]) {
+    let roles = ["books", "node"].map(|role| {
+        let password = node.secret(&format!("edge/{role}/sql/postgres"));
+        (role, password)
+    });
+    let addresses: BTreeSet<(String, String)> = networks_of(node, "postgres")
+        .into_iter()
+        .map(|(edge, (address, _))| (edge, address))
+        .collect();
+    let (mut refused, mut silent) = (0, 0);
+    for place in all.iter().filter(|place| **place != "postgres") {
+        let mut script = String::new();
+        for (edge, address) in &addresses {
+            for (role, password) in &roles {
+                let login = format!(
+                    "host={address} port=5432 user={role} dbname={role} password={password} connect_timeout=3"
+                );
+                script.push_str(&format!(
+                    "(echo {edge} {role} $(psql -XAtc 'SELECT 21' '{login}' 2>&1)) &\n"
+                ));
+            }
+        }
+        let (_, said) = node.in_place_with(place, image, &format!("{script}wait"));
+        assert_eq!(
+            said.lines().count(),
+            addresses.len() * roles.len(),
+            "{said}"
+        );
+        for line in said.lines() {
+            let mut words = line.splitn(3, ' ');
+            let (edge, role) = (
+                words.next().expect("an edge"),
+                words.next().expect("a role"),
+            );
+            let answer = words.next().unwrap_or_default();
+            if *place == "books" && edge == "books.sql.postgres" {
+                let opened = answer == "21";
+                assert_eq!(opened, role == "books", "{place}: {line}");
+                assert!(opened || answer.contains("no pg_hba.conf entry"), "{line}");
+                refused += usize::from(!opened);
+            } else {
+                let nobody = ["timeout expired", "No route", "unreachable", "refused"];
+                assert!(
+                    nobody.iter().any(|why| answer.contains(why)),
+                    "{place}: {line}"
+                );
+                silent += 1;
+            }
+        }
+    }
+    // From this machine, by the node's own edge: its role alone.
+    let at = node.address("postgres", "node/sql/postgres");
+    for (role, password) in &roles {
+        let login = format!("host={at} port=5432 user={role} dbname={role} password={password}");
+        let (well, said) = run("psql", &["-XAtc", "SELECT 21", &login]);
+        assert_eq!(well, *role == "node", "{role}: {said}");
+        assert!(well || said.contains("no pg_hba.conf entry"), "{said}");
+        refused += usize::from(!well);
+    }
+    println!(
+        "{} stolen roles of Postgres in {} places: {refused} were refused at another's edge, {silent} tries without an edge found nobody",
+        roles.len(),
+        all.len()
+    );
+}
+
+/// LND's macaroons and Tor's cookie: nobody but the node has an edge to what takes them, and no other LND takes one.
+pub(crate) fn stolen_from_lnd_and_tor(node: &Node, curl: &str, all: &[&str]) {
+    let macaroon = |service: &str| {
+        let text = node.secret(&format!("service/{service}/admin_macaroon"));
+        use base64::Engine as _;
+        let raw = base64::engine::general_purpose::STANDARD.decode(text.trim());
+        hex::encode(raw.expect("base64"))
+    };
+    let mut silent = 0;
+    for (owner, other) in [("lnd", "peer"), ("peer", "lnd")] {
+        let header = format!("Grpc-Metadata-macaroon: {}", macaroon(owner));
+        let at = |service: &str| {
+            let address = node.address(service, &format!("node/rest/{service}"));
+            format!("https://{address}:8080/v1/getinfo")
+        };
+        assert_eq!(ask(&at(owner), &[&header], None).0, 200);
+        let (status, said) = ask(&at(other), &[&header], None);
+        assert!(
+            status >= 400,
+            "{other} takes the macaroon of {owner}: {said}"
+        );
+        for place in all.iter().filter(|place| **place != owner) {
+            let mut script = String::new();
+            let addresses = networks_of(node, owner);
+            for (address, _) in addresses.values() {
+                script.push_str(&format!(
+                    "(curl -sk -m 3 -o /dev/null -w '%{{http_code}}\n' -H '{header}' https://{address}:8080/v1/getinfo) &\n"
+                ));
+            }
+            let (_, said) = node.in_place_with(place, curl, &format!("{script}wait"));
+            let codes: Vec<&str> = said.lines().collect();
+            assert_eq!(
+                codes,
+                vec!["000"; addresses.len()],
+                "{place} with the macaroon of {owner}"
+            );
+            silent += addresses.len();
+        }
+    }
+    if all.contains(&"tor") {
+        let cookie = node
+            .node
+            .data()
+            .join("volumes/tor/data/control_auth_cookie");
+        let cookie = hex::encode(std::fs::read(&cookie).expect("a cookie"));
+        let says = |address: &str, word: &str| {
+            format!("printf 'AUTHENTICATE {word}\r\nQUIT\r\n' | nc -w 3 {address} 9051")
+        };
+        let at = node.address("tor", "node/control/tor");
+        let here = |word: &str| run("/bin/busybox", &["sh", "-c", &says(&at, word)]).1;
+        assert!(here(&cookie).starts_with("250"), "the node's own edge");
+        assert!(here(&"00".repeat(32)).starts_with("515"), "another cookie");
+        for place in all.iter().filter(|place| **place != "tor") {
+            let addresses = networks_of(node, "tor");
+            let asks: String = addresses
+                .values()
+                .map(|(address, _)| format!("({}) &\n", says(address, &cookie)))
+                .collect();
+            let (_, said) = node.in_place_of(place, &format!("{asks}wait; echo tried"));
+            let answered = said.lines().any(|line| line.starts_with("250"));
+            assert!(said.contains("tried") && !answered, "{place}: {said}");
+            silent += addresses.len();
+        }
+    }
+    println!(
+        "stolen macaroons of LND and the cookie of Tor: {silent} tries in {} places found nobody, and no LND takes another's",
+        all.len()
     );
 }

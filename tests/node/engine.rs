@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each target that holds it uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
@@ -17,6 +18,8 @@ use std::sync::PoisonError;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::declared::Declared;
+use crate::declared::Edge;
 use crate::inspect::free_port;
 use crate::leak;
 use crate::node::TestNode;
@@ -26,7 +29,9 @@ use crate::timeline::Timeline;
 
 pub const PASSPHRASE: &str = "a passphrase of the tests alone";
 /// Whoever stands in a service's place: a shell with small programs.
-pub const TOOLS: [&str; 7] = ["sh", "nc", "nslookup", "sleep", "cat", "true", "timeout"];
+pub const TOOLS: [&str; 8] = [
+    "sh", "nc", "nslookup", "sleep", "cat", "tftp", "true", "timeout",
+];
 
 /// One node at a time: the programs take what a small machine has.
 pub fn alone() -> MutexGuard<'static, ()> {
@@ -115,6 +120,16 @@ impl Node {
         Self { node, _turn: turn }
     }
 
+    /// Adds a line to what node.toml says of `service`.
+    pub fn choose(&self, service: &str, line: &str) {
+        let path = self.node.data().join("node.toml");
+        let text = std::fs::read_to_string(&path).expect("choices");
+        let header = format!("[services.{service}]\n");
+        assert!(text.contains(&header), "{text}");
+        let text = text.replacen(&header, &format!("{header}{line}\n"), 1);
+        self.node.file("node.toml", &text);
+    }
+
     /// Starts it and gives it a passphrase.
     pub fn up(&mut self) -> Timeline {
         self.node.up();
@@ -184,6 +199,11 @@ impl Node {
 
     /// Runs `script` in the place of `service`: on its networks, with none of its files.
     pub fn in_place_of(&self, service: &str, script: &str) -> (bool, String) {
+        self.in_place_with(service, &tools(), script)
+    }
+
+    /// Runs `script` in the place of `service` with the programs of `image`.
+    pub fn in_place_with(&self, service: &str, image: &str, script: &str) -> (bool, String) {
         let place = format!("container:{}", self.container(service));
         run(
             "docker",
@@ -196,7 +216,7 @@ impl Node {
                 "12345",
                 "--cap-drop",
                 "ALL",
-                &tools(),
+                image,
                 "/bin/sh",
                 "-c",
                 script,
@@ -357,9 +377,14 @@ pub fn ask(url: &str, headers: &[&str], body: Option<&Value>) -> (u16, Value) {
     )
 }
 
-/// What `docker inspect` says of every container of a node.
+/// What `docker inspect` says of the container of a service.
 pub fn check_confined(node: &Node, service: &str) {
-    let found = node.inspected(service);
+    check_container(node, service, &node.inspected(service));
+    check_networks(node, service);
+}
+
+/// What `docker inspect` says of any container of a node, be it a service's or that of a job.
+pub fn check_container(node: &Node, service: &str, found: &Value) {
     let (host, config) = (&found["HostConfig"], &found["Config"]);
     assert_eq!(host["CapDrop"], json!(["ALL"]), "{service}");
     assert_eq!(host["CapAdd"], Value::Null, "{service}");
@@ -382,6 +407,12 @@ pub fn check_confined(node: &Node, service: &str) {
     for namespace in ["PidMode", "UTSMode", "UsernsMode"] {
         assert_eq!(host[namespace], "", "{service} {namespace}");
     }
+    assert_ne!(host["NetworkMode"], "host", "{service}");
+    assert_ne!(host["IpcMode"], "host", "{service}");
+    assert!(
+        host["Devices"].as_array().is_none_or(Vec::is_empty),
+        "{service}"
+    );
     let user = config["User"].as_str().expect("a user");
     let (uid, gid) = user.split_once(':').expect("a group");
     assert!(
@@ -399,17 +430,6 @@ pub fn check_confined(node: &Node, service: &str) {
             "{service} writes {source}"
         );
     }
-    let prefix = format!("flash-{}-", &node.id()[..6]);
-    for (name, network) in found["NetworkSettings"]["Networks"]
-        .as_object()
-        .expect("networks")
-    {
-        assert!(
-            name.starts_with(&prefix) && name.contains(service),
-            "{service} is on {name}"
-        );
-        assert_eq!(network["GlobalIPv6Address"], "", "{service}");
-    }
     // No secret in what everybody may look at who may look at containers.
     let shown = found.to_string();
     for (key, value) in node.kept() {
@@ -417,5 +437,85 @@ pub fn check_confined(node: &Node, service: &str) {
             value.len() < 12 || !shown.contains(&value),
             "{service} shows {key}"
         );
+    }
+}
+
+/// What `docker inspect` says of the container of a job of `service`.
+pub fn check_job(node: &Node, service: &str, id: &str) {
+    let found: Value = serde_json::from_str(&docker(&["inspect", id])).expect("JSON");
+    let found = &found[0];
+    check_container(node, service, found);
+    let on = found["NetworkSettings"]["Networks"].as_object();
+    let mut own: BTreeSet<String> = Declared::of(&node.node)
+        .edges(service)
+        .iter()
+        .map(|edge| format!("flash-{}-{}", &node.id()[..6], edge.network()))
+        .collect();
+    // A job that needs no network has none.
+    own.insert("none".to_owned());
+    for name in on.expect("networks").keys() {
+        assert!(own.contains(name), "a job of {service} is on {name}");
+    }
+}
+
+/// A service stands on the networks of its edges, each with two members at most, at fixed addresses of the plan.
+fn check_networks(node: &Node, service: &str) {
+    let declared = Declared::of(&node.node);
+    let found = node.inspected(service);
+    let prefix = format!("flash-{}-", &node.id()[..6]);
+    let wanted: BTreeMap<String, Edge> = declared
+        .edges(service)
+        .into_iter()
+        .map(|edge| (format!("{prefix}{}", edge.network()), edge))
+        .collect();
+    let on = found["NetworkSettings"]["Networks"]
+        .as_object()
+        .expect("networks");
+    let names: BTreeSet<&String> = on.keys().collect();
+    assert_eq!(names, wanted.keys().collect(), "{service}");
+    let told = node.node.ok(&["edges"]);
+    for (name, network) in on {
+        let edge = &wanted[name];
+        assert_eq!(network["GlobalIPv6Address"], "", "{service}");
+        let address = network["IPAddress"].as_str().expect("an address");
+        assert_eq!(
+            network["IPAMConfig"]["IPv4Address"], address,
+            "{service} has a fixed address on {name}"
+        );
+        let shown: Value =
+            serde_json::from_str(&docker(&["network", "inspect", name])).expect("JSON");
+        let shown = &shown[0];
+        let subnet = shown["IPAM"]["Config"][0]["Subnet"]
+            .as_str()
+            .expect("a subnet");
+        let (first, size) = subnet.split_once('/').expect("a size");
+        assert_eq!(size, "28", "{name}");
+        let number = |text: &str| u32::from(text.parse::<std::net::Ipv4Addr>().expect("IPv4"));
+        assert_eq!(number(address) & !15, number(first), "{service} on {name}");
+        // The plan that people read names the same network.
+        let row = told.lines().find(|line| {
+            let mut words = line.split_whitespace();
+            let ends = (words.next(), words.next());
+            let what = words.next().unwrap_or_default();
+            ends == (Some(&edge.consumer), Some(&edge.provider))
+                && what.trim_end_matches(':') == edge.interface
+        });
+        if edge.consumer != "internet" {
+            let row = row.unwrap_or_else(|| panic!("{} in {told}", edge.network()));
+            assert!(row.contains(subnet), "{row}: {subnet}");
+        }
+        assert_eq!(
+            shown["Internal"],
+            json!(edge.consumer != "internet" && edge.provider != "internet"),
+            "{name}"
+        );
+        let ends = [&edge.consumer, &edge.provider].map(|end| node.container(end));
+        for member in shown["Containers"].as_object().expect("members").values() {
+            let member = member["Name"].as_str().expect("a name");
+            assert!(
+                ends.iter().any(|end| end == member),
+                "{member} is on {name}"
+            );
+        }
     }
 }

@@ -20,6 +20,7 @@ use crate::id::NodeId;
 use crate::id::ServiceId;
 use crate::manifest::choices::StorageRoot;
 use crate::reconcile::observed::Obstacle;
+use crate::runtime::docker::proxy;
 use crate::runtime::process::version::ProcessRunner;
 use crate::service::init::InitError;
 use crate::service::ports;
@@ -193,12 +194,27 @@ pub(super) fn taken_port(spec: &ServiceSpec) -> Option<Obstacle> {
     wanted.into_iter().find_map(|(name, address)| {
         (!ports::bindable(address)).then(|| Obstacle {
             code: "port_taken".to_owned(),
-            text: format!(
-                "port {address} ({name}) is taken by another program: stop that program, or give {} another port in node.toml",
-                spec.id
-            ),
+            text: taken(spec, name, address),
         })
     })
+}
+
+/// Says who holds a port, and what frees it.
+fn taken(spec: &ServiceSpec, name: &Name, address: SocketAddr) -> String {
+    let attachments = &spec.network.attachments;
+    let own = !attachments.is_empty()
+        && proxy::leads_to(address)
+            .is_some_and(|to| attachments.iter().any(|one| one.address == to));
+    if own {
+        return format!(
+            "port {address} ({name}) is held by the container engine for a container of {} that is gone, as happens where the engine is killed: restart it (systemctl restart docker)",
+            spec.id
+        );
+    }
+    format!(
+        "port {address} ({name}) is taken by another program: stop that program, or give {} another port in node.toml",
+        spec.id
+    )
 }
 
 #[cfg(test)]

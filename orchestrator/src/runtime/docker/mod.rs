@@ -13,6 +13,8 @@ mod keep;
 pub(crate) mod names;
 mod network;
 mod observe;
+mod orphan;
+pub mod proxy;
 mod start;
 
 use std::collections::BTreeMap;
@@ -217,6 +219,8 @@ impl Inner {
         let Some(id) = found.and_then(|found| found.id.clone()) else {
             return Ok(());
         };
+        // What the engine forgot would serve on, beside whatever is started next with the same data.
+        orphan::end(&id).await;
         let draining = self.drain(docker, service, &id);
         match tokio::time::timeout(LAST_LINES, draining).await {
             Ok(Ok(())) => {}

@@ -23,6 +23,7 @@ use super::engine::status;
 use super::network;
 use super::observe;
 use super::observe::Standing;
+use super::orphan;
 use crate::runtime::RuntimeError;
 use crate::runtime::Unit;
 use crate::runtime::layout;
@@ -105,7 +106,12 @@ impl Inner {
                         .unwrap_or_else(|| crate::service::spec::SpecHash(String::new())),
                 });
             }
-            Some(Some(Standing::Created)) if same => {}
+            Some(Some(Standing::Created)) if same => {
+                let id = found.as_ref().and_then(|found| found.id.as_deref());
+                if orphan::end(id.unwrap_or_default()).await {
+                    self.forget(&docker, service, found.as_ref()).await?;
+                }
+            }
             Some(Some(Standing::Created | Standing::Ended)) => {
                 self.forget(&docker, service, found.as_ref()).await?;
             }
