@@ -124,7 +124,15 @@ impl Inner {
             ));
         }
         self.lay(unit).await?;
-        self.start(&docker, unit).await
+        match self.start(&docker, unit).await {
+            Err(error) if is_left_over(&error) => {
+                // Nothing of it runs, or it would have been ended above: another container is no second program.
+                let left = self.own(&docker, service).await?;
+                self.forget(&docker, service, left.as_ref()).await?;
+                self.start(&docker, unit).await
+            }
+            started => started,
+        }
     }
 
     /// Brings a container that is not there, or not started, to a running program.
@@ -248,6 +256,13 @@ impl Inner {
         }
         network::engine(&unit.service, "starting its container", error)
     }
+}
+
+/// Whether a container cannot be started because the engine kept a part of an earlier start of it when it was killed.
+/// Source: containerd's runtime/v2, whose words the engine repeats: "task ID: already exists".
+fn is_left_over(error: &RuntimeError) -> bool {
+    let said = error.to_string();
+    said.contains("task ") && said.ends_with("already exists")
 }
 
 fn no_program(unit: &Unit, program: &Path, why: &str) -> RuntimeError {
