@@ -95,8 +95,18 @@ describe('the picture of who may reach whom', () => {
   test('two ways between the same two are one line, and a published port is none', () => {
     const door: Edge = { ...edge('anyone', 'relay'), way: 'published' };
     const found = graph([edge('electrs', 'bitcoind'), edge('electrs', 'bitcoind'), door]);
-    expect(found.lines).toEqual([{ from: 'electrs', to: 'bitcoind' }]);
+    expect(found.lines).toEqual([{ from: 'electrs', to: 'bitcoind', past: [] }]);
     expect(found.spots.map((spot) => spot.id)).toEqual(['bitcoind', 'electrs']);
+  });
+
+  test('a line past a column has a row of its own there', () => {
+    const found = graph([edge('node', 'replica'), edge('node', 'redis'), edge('replica', 'redis')]);
+    const line = found.lines.find((one) => one.from === 'node' && one.to === 'redis');
+    const replica = found.spots.find((one) => one.id === 'replica');
+    expect(line?.past).toHaveLength(1);
+    expect(line?.past[0]?.column).toBe(replica?.column);
+    expect(line?.past[0]?.row).not.toBe(replica?.row);
+    expect(found.columns).toEqual([1, 2, 1]);
   });
 
   test('who calls in a circle is placed all the same', () => {
@@ -107,6 +117,6 @@ describe('the picture of who may reach whom', () => {
   });
 
   test('nothing is a picture of nothing', () => {
-    expect(graph([])).toEqual({ spots: [], lines: [], columns: 0, rows: 0 });
+    expect(graph([])).toEqual({ spots: [], lines: [], columns: [] });
   });
 });
