@@ -163,6 +163,31 @@ test('a cashier is added by whoever shows the password, and sees the shop alone'
   await page.context().close();
 }, 60_000);
 
+test('a program gets a key that is shown once, and loses it', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/people`);
+  const card = page.getByRole('region', { name: 'Programs' });
+  await card.getByText('No program has a key.').waitFor();
+  await card.getByRole('button', { name: 'Give a program a key' }).click();
+  await card.getByText('Fill this in.').waitFor();
+  await card.getByLabel('What it is called').fill('monitor');
+  await card.getByLabel('For how long').selectOption('7 days');
+  await card.getByRole('button', { name: 'Give a program a key' }).click();
+  const question = page.getByRole('dialog', { name: 'Your password, please' });
+  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
+  await question.getByRole('button', { name: 'Go on' }).click();
+  await card.getByRole('code').filter({ hasText: 'flash_t1_shown_once' }).waitFor();
+  await look(page, 'programs');
+  await card.getByRole('button', { name: 'I have put it there' }).click();
+  expect(await page.getByText('flash_t1_shown_once').count()).toBe(0);
+  await card.getByRole('listitem').filter({ hasText: 'monitor' }).waitFor();
+  await card.getByRole('button', { name: 'Remove monitor' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await card.getByText('No program has a key.').waitFor();
+  await page.context().close();
+}, 60_000);
+
 test('a till whose node is locked, or who is signed out elsewhere, is told so by itself', async () => {
   const page = await visit('phone');
   for (const [scene, title] of [

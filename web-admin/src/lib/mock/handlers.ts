@@ -289,6 +289,19 @@ export const handlers: RequestHandler[] = [
     node.accounts = node.accounts.filter((one) => one.id !== params.id);
     return done();
   }),
+  http.get(`${API}/tokens`, () => refused(OWN) ?? HttpResponse.json({ items: node.tokens })),
+  http.post(`${API}/tokens`, async ({ request }) => {
+    const no = refused(OWN, true);
+    if (no) return no;
+    const { name, role, expires_in_days } = await body<Schemas['NewTokenBody']>(request);
+    return HttpResponse.json(node.addToken(name, role, expires_in_days), { status: 201 });
+  }),
+  http.delete(`${API}/tokens/:id`, ({ params }) => {
+    const no = refused(OWN, true);
+    if (no) return no;
+    node.tokens = node.tokens.filter((one) => one.id !== params.id);
+    return done();
+  }),
   http.get(`${API}/audit-log`, () => refused(READ) ?? HttpResponse.json({ items: node.audit, next: null })),
   http.post(`${API}/audit-log/verify`, () => {
     return refused(READ) ?? HttpResponse.json({ intact: true, rows: node.audit.length, first_bad: null });

@@ -171,6 +171,7 @@ export class MockNode {
   services: ServiceStatus[];
   events: NodeEvent[] = [];
   audit: AuditRow[] = [];
+  tokens: Schemas['Token'][] = [];
   /** Called with each event and each new status. */
   readonly readers = new Set<(kind: 'event' | 'status', data: NodeEvent | NodeStatus) => void>();
 
@@ -224,6 +225,13 @@ export class MockNode {
       vault: { state: 'open', exists: true, passphrase_set: this.passphraseSet, text: 'the vault is open' },
       services: this.services,
     };
+  }
+
+  addToken(name: string, role: Role, days: number): Schemas['MadeToken'] {
+    const id = `t${this.tokens.length + 1}`;
+    const token = { id, name, role, created_at: NOW, expires_at: NOW + days * 1440 * MINUTE, used_at: null };
+    this.tokens.push(token);
+    return { token, value: `flash_${id}_shown_once` };
   }
 
   /** What needs whoever is signed in. */
