@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
+use axum::http::header;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -35,7 +37,7 @@ use crate::account::Accounts;
 use crate::node::Node;
 
 /// How many connections one listener keeps; the rest wait in the kernel's queue.
-const CONNECTION_LIMIT: usize = 128;
+pub(super) const CONNECTION_LIMIT: usize = 128;
 /// How long the head of a request may take, and how long an idle connection is kept.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest head of a request. Units: bytes.
@@ -178,7 +180,13 @@ async fn serve<A: Accept>(
         };
         match stream {
             Ok(Some(stream)) => {
-                let served = connection(stream, router.clone(), token.clone(), header_timeout);
+                let served = connection(
+                    stream,
+                    router.clone(),
+                    Arc::clone(&places),
+                    token.clone(),
+                    header_timeout,
+                );
                 connections.spawn(async move {
                     served.await;
                     drop(place);
@@ -207,6 +215,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 async fn connection<S>(
     (stream, peer): Accepted<S>,
     router: Router,
+    places: Arc<Semaphore>,
     token: CancellationToken,
     header_timeout: Duration,
 ) where
@@ -217,7 +226,21 @@ async fn connection<S>(
         if let Some(peer) = peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
-        routes.call(request)
+        let answer = routes.call(request);
+        let places = Arc::clone(&places);
+        async move {
+            let mut answer = answer.await;
+            // Where others wait for a place, nobody keeps one for a next request: who comes back waits in turn, and
+            // so does whoever is new. Clients that ask without end would otherwise hold every place for good.
+            if let Ok(answer) = &mut answer
+                && places.available_permits() == 0
+            {
+                answer
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
     });
     let mut served = pin!(
         http1::Builder::new()

@@ -752,6 +752,46 @@ async fn the_owners_socket_carries_changes() {
 }
 
 #[tokio::test]
+async fn whoever_is_new_is_answered_while_every_place_is_taken_by_others_who_ask_without_end() {
+    let server = tcp().await;
+    let (address, over) = (server.address, CancellationToken::new());
+    let mut crowd = JoinSet::new();
+    for _ in 0..2 * super::server::CONNECTION_LIMIT {
+        let over = over.clone();
+        crowd.spawn(async move {
+            // Each keeps its connection as long as it may, and comes back at once.
+            let flood = async {
+                loop {
+                    let Ok(mut stream) = TcpStream::connect(address).await else {
+                        continue;
+                    };
+                    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
+                    let mut bytes = [0; 4096];
+                    while stream.write_all(request.as_bytes()).await.is_ok()
+                        && stream.read(&mut bytes).await.is_ok_and(|read| read > 0)
+                    {
+                    }
+                }
+            };
+            tokio::select! {
+                () = over.cancelled() => {}
+                () = flood => {}
+            }
+        });
+    }
+    // All places are taken by now: half of the crowd waits for one.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for _ in 0..5 {
+        let asked = server.get("/api/v1/session", &[]);
+        let answered = tokio::time::timeout(Duration::from_secs(30), asked).await;
+        let (status, _, _) = answered.expect("it is answered");
+        assert_eq!(status, StatusCode::OK);
+    }
+    over.cancel();
+    while crowd.join_next().await.is_some() {}
+}
+
+#[tokio::test]
 async fn settings_are_listed_and_changed_all_or_none() {
     let owner = unix().await;
     let listed = || async {
