@@ -19,6 +19,8 @@
     reason = "a measurement that cannot be made ends with the place that failed"
 )]
 
+#[path = "bench/api.rs"]
+mod api;
 #[path = "bench/containers.rs"]
 mod containers;
 #[path = "bench/daemon.rs"]
@@ -74,6 +76,9 @@ fn main() {
     }
     if wanted("idle") {
         daemon::idle(&mut table);
+    }
+    if wanted("api") {
+        api::all(&mut table);
     }
     if wanted("containers") {
         containers::all(&mut table);

@@ -849,7 +849,9 @@ fn every_row_of_the_table_names_tests_that_exist_and_every_test_has_a_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |name: &str| std::fs::read_to_string(root.join(name)).expect("there");
     let table = read("docs/faults.md");
-    let own = read("tests/faults.rs") + &read("tests/container_faults.rs");
+    let own = read("tests/faults.rs")
+        + &read("tests/container_faults.rs")
+        + &read("tests/container_faults/kills.rs");
     let others = read("orchestrator/src/reconcile/tests.rs");
     let is_test = |source: &str, name: &str| {
         source.contains(&format!("#[test]\nfn {name}()"))

@@ -132,14 +132,14 @@ pub fn idle(table: &mut Table) {
     demo.wait_for_end();
 }
 
-fn node(address: SocketAddr) -> TestNode {
+pub fn node(address: SocketAddr) -> TestNode {
     let mut node = TestNode::new("demo");
     node.arg("--listen").arg(&address.to_string());
     node
 }
 
 /// Starts the daemon. Returns how long the first answer took.
-fn up(node: &mut TestNode, address: SocketAddr) -> Duration {
+pub fn up(node: &mut TestNode, address: SocketAddr) -> Duration {
     let begun = Instant::now();
     node.spawn();
     while status(address).is_none() {
@@ -154,7 +154,7 @@ fn up(node: &mut TestNode, address: SocketAddr) -> Duration {
 }
 
 /// Waits until `count` services are there and every one is ready.
-fn ready(address: SocketAddr, count: usize) {
+pub fn ready(address: SocketAddr, count: usize) {
     let begun = Instant::now();
     loop {
         let now = status(address);

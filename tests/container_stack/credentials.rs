@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::declared::Declared;
 use crate::engine::Node;
 use crate::engine::ask;
 use crate::engine::run;
@@ -85,14 +86,18 @@ fn logins(node: &Node, consumers: &[&str]) -> Logins {
         .collect()
 }
 
-/// What bitcoind was told that each user may call.
+/// What each user may call, by the manifests, which bitcoind was told word for word.
 fn lists(node: &Node, logins: &Logins) -> BTreeMap<String, BTreeSet<String>> {
+    let declared = Declared::of(&node.node);
     let conf = node.node.rendered("bitcoind", "bitcoin.conf");
     let of = |user: &String| -> BTreeSet<String> {
+        let wanted = declared.allow(user, "rpc", "bitcoind");
         let start = format!("rpcwhitelist={user}:");
         let line = conf.lines().find_map(|line| line.strip_prefix(&start));
         let names = line.expect("a list").split(',');
-        names.map(|name| name.trim().to_owned()).collect()
+        let told: BTreeSet<String> = names.map(|name| name.trim().to_owned()).collect();
+        assert_eq!(told, wanted, "{user}");
+        wanted
     };
     logins.keys().map(|user| (user.clone(), of(user))).collect()
 }
@@ -175,37 +180,44 @@ pub(crate) fn stolen_from_core(node: &Node, consumers: &[&str], all: &[&str]) {
         .collect();
     let (mut silent, mut held) = (0, 0);
     for place in all.iter().filter(|place| **place != "bitcoind") {
-        for (user, password) in logins.iter().filter(|(user, _)| user != place) {
-            let caller = Caller {
+        let callers: Vec<Caller<'_>> = logins
+            .iter()
+            .filter(|(user, _)| user != place)
+            .map(|(user, password)| Caller {
                 place,
                 user,
                 password,
-            };
-            if consumers.contains(place) {
-                let own = &lists[user];
-                // All that the place could add to it, and all that it could do itself.
-                let more: Vec<String> = lists[*place].difference(own).cloned().collect();
-                for (method, status) in caller.call_all(node, &more) {
-                    assert_eq!(status, 403, "{place} as {user}: {method}");
-                    held += 1;
-                }
-                let (status, _) = caller.call(node, "getblockcount", &json!([]));
-                let listed = own.contains("getblockcount");
-                assert_eq!(status, if listed { 200 } else { 403 }, "{place} as {user}");
-                continue;
-            }
-            let login = caller.login();
-            let asks: String = addresses
+            })
+            .collect();
+        if !consumers.contains(place) {
+            let asks: String = callers
                 .iter()
-                .map(|address| format!("ask {address} {login} getblockcount [] & "))
+                .flat_map(|caller| addresses.iter().map(|address| (caller.login(), address)))
+                .map(|(login, address)| format!("ask {address} {login} getblockcount [] & "))
                 .collect();
             let script = format!("{ASK}{asks} sleep 2; kill $(jobs -p) 2>/dev/null; echo tried");
             let (_, said) = node.in_place_of(place, &script);
             assert!(
                 said.contains("tried") && !said.contains("HTTP/1.1"),
-                "{place} as {user}: {said}"
+                "{place}: {said}"
             );
-            silent += addresses.len();
+            silent += callers.len() * addresses.len();
+            continue;
+        }
+        for caller in callers {
+            let own = &lists[caller.user];
+            // All that the place could add to it, and something that it may do itself.
+            let more: Vec<String> = lists[*place].difference(own).cloned().collect();
+            let answers = caller.call_all(node, &more);
+            assert_eq!(answers.len(), more.len(), "{place} as {}", caller.user);
+            for (method, status) in answers {
+                assert_eq!(status, 403, "{place} as {}: {method}", caller.user);
+                held += 1;
+            }
+            let (status, _) = caller.call(node, "getblockcount", &json!([]));
+            let listed = own.contains("getblockcount");
+            let wanted = if listed { 200 } else { 403 };
+            assert_eq!(status, wanted, "{place} as {}", caller.user);
         }
     }
     println!(

@@ -111,6 +111,25 @@ impl Declared {
         edges
     }
 
+    /// What `consumer` may ask for at `interface` of `provider`, by its own manifest, or by the provider's for the node.
+    pub fn allow(&self, consumer: &str, interface: &str, provider: &str) -> BTreeSet<String> {
+        let edge = if consumer == "node" {
+            Some(&self.services[provider].manifest["node"][interface])
+        } else {
+            let edges = table(&self.services[consumer].manifest, "edges");
+            let is = |edge: &&Value| {
+                edge["to"].as_str() == Some(provider)
+                    && edge.get("interface").and_then(Value::as_str) == Some(interface)
+            };
+            edges.into_iter().flat_map(Table::values).find(is)
+        };
+        let allow = edge.and_then(|edge| edge.get("allow")?.as_array());
+        let names = allow.expect("a list").iter();
+        names
+            .map(|name| name.as_str().expect("a name").to_owned())
+            .collect()
+    }
+
     pub fn has_way_out(&self, service: &str) -> bool {
         table(&self.services[service].manifest, "edges")
             .into_iter()

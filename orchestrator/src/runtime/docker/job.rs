@@ -21,6 +21,7 @@ use super::names::label;
 use super::network;
 use super::observe;
 use super::observe::Standing;
+use super::orphan;
 use crate::id::ServiceId;
 use crate::runtime::Job;
 use crate::runtime::JobOutcome;
@@ -124,7 +125,13 @@ async fn adopt(
         });
     }
     let same = observe::hash(&found).is_some_and(|found| found.0 == hash);
-    if same && observe::standing(&found) != Some(Standing::Created) {
+    let standing = observe::standing(&found);
+    if same && standing == Some(Standing::Running) {
+        return Ok(true);
+    }
+    // One that the engine forgot works on, beside whatever is run next on the same data. How it ended nobody knows.
+    let forgotten = standing != Some(Standing::Running) && orphan::end(service, &found).await?;
+    if same && !forgotten && standing != Some(Standing::Created) {
         return Ok(true);
     }
     remove(docker, service, name).await?;

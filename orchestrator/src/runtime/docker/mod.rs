@@ -216,11 +216,14 @@ impl Inner {
         service: &ServiceId,
         found: Option<&ContainerInspectResponse>,
     ) -> Result<(), RuntimeError> {
-        let Some(id) = found.and_then(|found| found.id.clone()) else {
+        let Some(found) = found else {
+            return Ok(());
+        };
+        let Some(id) = found.id.clone() else {
             return Ok(());
         };
         // What the engine forgot would serve on, beside whatever is started next with the same data.
-        orphan::end(&id).await;
+        orphan::end(service, found).await?;
         let draining = self.drain(docker, service, &id);
         match tokio::time::timeout(LAST_LINES, draining).await {
             Ok(Ok(())) => {}

@@ -28,6 +28,9 @@ use crate::runtime::RuntimeError;
 use crate::runtime::Unit;
 use crate::runtime::layout;
 
+/// What is attempted when the engine is told to start a container.
+const START: &str = "starting its container";
+
 impl Inner {
     /// Lays out what the program finds: rendered files, volumes, and the name of its number.
     pub(super) async fn lay(&self, unit: &Unit) -> Result<(), RuntimeError> {
@@ -107,8 +110,11 @@ impl Inner {
                 });
             }
             Some(Some(Standing::Created)) if same => {
-                let id = found.as_ref().and_then(|found| found.id.as_deref());
-                if orphan::end(id.unwrap_or_default()).await {
+                let ran = match &found {
+                    Some(found) => orphan::end(service, found).await?,
+                    None => false,
+                };
+                if ran {
                     self.forget(&docker, service, found.as_ref()).await?;
                 }
             }
@@ -125,10 +131,14 @@ impl Inner {
         }
         self.lay(unit).await?;
         match self.start(&docker, unit).await {
-            Err(error) if is_left_over(&error) => {
-                // Nothing of it runs, or it would have been ended above: another container is no second program.
+            Err(error @ RuntimeError::Engine { action: START, .. }) => {
+                // An engine that was killed meanwhile kept a half of it, and will refuse this very container again and
+                // again. Another one is no second program: nothing of this one runs, or removing it says so.
                 let left = self.own(&docker, service).await?;
                 self.forget(&docker, service, left.as_ref()).await?;
+                if !is_left_over(&error) {
+                    return Err(error);
+                }
                 self.start(&docker, unit).await
             }
             started => started,
@@ -254,15 +264,17 @@ impl Inner {
         {
             return no_program(unit, program, &said);
         }
-        network::engine(&unit.service, "starting its container", error)
+        network::engine(&unit.service, START, error)
     }
 }
 
-/// Whether a container cannot be started because the engine kept a part of an earlier start of it when it was killed.
-/// Source: containerd's runtime/v2, whose words the engine repeats: "task ID: already exists".
+/// Whether a container was refused because of what an earlier start of it left in the engine.
+/// Source: containerd's runtime/v2, whose words the engine repeats: "task ID: already exists", "failed to start shim: mkdir
+/// …/ID: file exists".
 fn is_left_over(error: &RuntimeError) -> bool {
     let said = error.to_string();
-    said.contains("task ") && said.ends_with("already exists")
+    (said.contains("task ") && said.contains("already exists"))
+        || (said.contains("start shim") && said.contains("file exists"))
 }
 
 fn no_program(unit: &Unit, program: &Path, why: &str) -> RuntimeError {

@@ -1,0 +1,201 @@
+//! Measures the API as a dashboard meets it: reads by many at once, and an owner's while strangers ask without end.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::Table;
+use crate::daemon::free;
+use crate::daemon::node;
+use crate::daemon::ready;
+use crate::daemon::up;
+use crate::node::TestNode;
+
+const SERVICES: usize = 20;
+const CLIENTS: usize = 50;
+const STRANGERS: usize = 500;
+/// How long each load lasts.
+const LASTS: Duration = Duration::from_secs(10);
+/// What a client of a dashboard waits between two questions.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What a dashboard reads.
+const READS: [&str; 5] = ["status", "services/relay", "edges", "settings", "tasks"];
+
+/// Reads with 20 services under 50 clients, and an owner's answer under a flood of 500 others.
+pub fn all(table: &mut Table) {
+    let address = free();
+    let mut twenty = node(address);
+    let more: String = (3..=SERVICES)
+        .map(|number| format!("[services.stand-in-{number}]\nmanifest = \"relay\"\n"))
+        .collect();
+    twenty.file("node.toml", &more);
+    up(&mut twenty, address);
+    ready(address, SERVICES);
+    let cookie = Arc::new(own(&twenty, address));
+    let mut reads = Vec::new();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let cookie = Arc::clone(&cookie);
+            std::thread::spawn(move || read(address, &cookie, number))
+        })
+        .collect();
+    for client in clients {
+        reads.extend(client.join().unwrap());
+    }
+    table.add(
+        "api_read_p99_with_20_services_under_50_clients",
+        percentile(&mut reads, 0.99),
+        "ms",
+        "≤ 10",
+    );
+    table.add(
+        "api_read_median_with_20_services_under_50_clients",
+        percentile(&mut reads, 0.5),
+        "ms",
+        "",
+    );
+    let over = Arc::new(AtomicBool::new(false));
+    let strangers: Vec<_> = (0..STRANGERS)
+        .map(|_| {
+            let over = Arc::clone(&over);
+            std::thread::Builder::new()
+                .stack_size(128 * 1024)
+                .spawn(move || flood(address, &over))
+                .unwrap()
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(1));
+    let mut owner = Vec::new();
+    let begun = Instant::now();
+    while begun.elapsed() < LASTS {
+        let asked = Instant::now();
+        // A connection of its own each time: the hardest case.
+        assert!(ask(&mut connect(address), address, "status", &cookie).starts_with("HTTP/1.1 200"));
+        owner.push(asked.elapsed());
+        std::thread::sleep(PAUSE);
+    }
+    over.store(true, Ordering::Relaxed);
+    for stranger in strangers {
+        stranger.join().unwrap();
+    }
+    table.add(
+        "api_owner_p99_while_500_clients_ask_for_the_page_without_end",
+        percentile(&mut owner, 0.99),
+        "ms",
+        "answered",
+    );
+    twenty.ok(&["down"]);
+    twenty.wait_for_end();
+}
+
+/// Makes the owner, and returns the cookie of the session.
+fn own(node: &TestNode, address: SocketAddr) -> String {
+    let shown = node.ok(&["setup-code"]);
+    let code = shown.split_whitespace().next().unwrap();
+    let body = format!(
+        "{{\"code\":\"{code}\",\"name\":\"owner\",\"password\":\"four plain old words\",\"language\":\"en\"}}"
+    );
+    let mut stream = connect(address);
+    write!(
+        stream,
+        "POST /api/v1/set-up HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let cookie = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "))
+        .unwrap_or_else(|| panic!("no session: {answer}"));
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+}
+
+/// Asks for what a dashboard shows, on one connection, and returns how long each answer took.
+fn read(address: SocketAddr, cookie: &str, number: usize) -> Vec<Duration> {
+    let mut stream = connect(address);
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    for path in READS.iter().cycle().skip(number % READS.len()) {
+        if begun.elapsed() > LASTS {
+            break;
+        }
+        let asked = Instant::now();
+        let answer = ask(&mut stream, address, path, cookie);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        times.push(asked.elapsed());
+        std::thread::sleep(PAUSE);
+    }
+    times
+}
+
+/// Asks once and reads the whole answer; returns its head.
+fn ask(stream: &mut TcpStream, address: SocketAddr, path: &str, cookie: &str) -> String {
+    write!(
+        stream,
+        "GET /api/v1/{path} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\r\n"
+    )
+    .unwrap();
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = number.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    head
+}
+
+/// Asks for the page on one connection as long as the node keeps it, then on the next.
+fn flood(address: SocketAddr, over: &AtomicBool) {
+    let mut bytes = [0; 16 * 1024];
+    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    while !over.load(Ordering::Relaxed) {
+        let Ok(mut stream) = TcpStream::connect(address) else {
+            continue;
+        };
+        // One that waits in the queue at the end must not hold the measurement up.
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+        while !over.load(Ordering::Relaxed)
+            && stream.write_all(request.as_bytes()).is_ok()
+            && stream.read(&mut bytes).is_ok_and(|read| read > 0)
+        {}
+    }
+}
+
+/// Units: milliseconds.
+fn percentile(times: &mut [Duration], share: f64) -> f64 {
+    times.sort_unstable();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a place in a list of some thousands"
+    )]
+    let at = ((times.len() - 1) as f64 * share).round() as usize;
+    times[at].as_secs_f64() * 1000.0
+}
