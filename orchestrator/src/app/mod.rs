@@ -4,6 +4,7 @@
 //! failure at any point leaves the data folder as it was.
 
 mod audit;
+mod change;
 mod copies;
 mod edges;
 mod engine;

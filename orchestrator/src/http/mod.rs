@@ -18,6 +18,7 @@ mod read;
 mod router;
 mod server;
 mod session;
+mod settings;
 mod socket;
 mod tasks;
 #[cfg(test)]

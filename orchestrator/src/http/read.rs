@@ -23,7 +23,6 @@ use crate::status::ServiceStatus;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
-use crate::view::Settings;
 
 /// Returns the whole status, the same as `flash-node status --json`.
 #[utoipa::path(get, path = "/api/v1/status", tag = "read", responses(
@@ -61,14 +60,6 @@ pub(super) async fn service(
         .find(|service| service.id == id)
         .map(Json)
         .ok_or_else(|| unknown_service(&id, &known))
-}
-
-/// Lists what can be set of each service, with the values that were accepted.
-#[utoipa::path(get, path = "/api/v1/settings", operation_id = "list_settings", tag = "read", responses(
-    (status = 200, description = "Every setting", body = Settings),
-))]
-pub(super) async fn settings(State(face): State<Face>) -> Json<Settings> {
-    Json(face.node.settings())
 }
 
 /// Lists who may reach whom, for what, with which credential.

@@ -27,6 +27,7 @@ use super::people;
 use super::read;
 use super::session;
 use super::session::Cookies;
+use super::settings;
 use super::tasks;
 use crate::account::Accounts;
 use crate::node::Node;
@@ -149,9 +150,9 @@ fn changing() -> Router<Face> {
         .route("/api/v1/apply", post(control::apply))
         .route(
             "/api/v1/settings",
-            get(read::settings).post(control::set_many),
+            get(settings::list).post(settings::set_many),
         )
-        .route("/api/v1/services/{id}/settings/{name}", post(control::set))
+        .route("/api/v1/services/{id}/settings/{name}", post(settings::set))
         .route("/api/v1/services/{id}/remove", post(control::remove))
         .route("/api/v1/services/{id}/purge", post(control::purge))
         .route("/api/v1/services/{id}/retry", post(control::retry))
