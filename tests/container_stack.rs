@@ -170,96 +170,10 @@ fn peer() -> String {
 }
 
 /// A consumer of bitcoind that may mine.
-const MINER: &str = r#"
-manifest = 1
-id = "miner"
-title = "Miner"
-summary = "Has a user at bitcoind that may mine."
-
-[version]
-current = "1.0"
-
-[program]
-command = "sleep"
-args = ["1000000"]
-stop_signal = "TERM"
-stop_grace_seconds = 5
-
-[edges.chain]
-to = "bitcoind"
-interface = "rpc"
-allow = ["generatetoaddress", "getblockcount", "help"]
-on_loss = "rides_out"
-waits_for = "ready"
-
-[probes.blocks]
-kind = "jsonrpc"
-edge = "chain"
-credential = "rpc"
-method = "getblockcount"
-
-[[health.alive]]
-when = [{ probe = "blocks", answered = true }]
-ok = true
-code = "alive"
-text = "Its chain answers."
-
-[[health.alive]]
-ok = false
-code = "no_answer"
-text = "Its chain does not answer."
-
-[[health.ready]]
-when = [{ probe = "blocks", pointer = "/result", exists = true }]
-ok = true
-code = "ready"
-text = "It may mine."
-
-[[health.ready]]
-ok = false
-code = "starting"
-text = "Its chain does not answer yet."
-
-[limits]
-memory_mib = { small = 64, medium = 64, large = 64 }
-pids = 16
-"#;
+const MINER: &str = include_str!("container_stack/miner.toml");
 
 /// A consumer of Postgres that does nothing with it.
-const BOOKS: &str = r#"
-manifest = 1
-id = "books"
-title = "Books"
-summary = "Has a role at Postgres."
-
-[version]
-current = "1.0"
-
-[program]
-command = "sleep"
-args = ["1000000"]
-stop_signal = "TERM"
-stop_grace_seconds = 5
-
-[edges.sql]
-to = "postgres"
-interface = "sql"
-on_loss = "rides_out"
-
-[[health.alive]]
-ok = true
-code = "alive"
-text = "It keeps books."
-
-[[health.ready]]
-ok = true
-code = "ready"
-text = "It keeps books."
-
-[limits]
-memory_mib = { small = 64, medium = 64, large = 64 }
-pids = 16
-"#;
+const BOOKS: &str = include_str!("container_stack/books.toml");
 
 /// The role of the node is used, and no other password is taken.
 fn use_postgres(node: &Node) {

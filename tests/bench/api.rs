@@ -24,7 +24,7 @@ const CLIENTS: usize = 50;
 const STRANGERS: usize = 500;
 /// How long each load lasts.
 const LASTS: Duration = Duration::from_secs(10);
-/// What a client of a dashboard waits between two questions.
+/// What a client waits between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long an owner is taken to wait.
 const IN_TIME: Duration = Duration::from_secs(5);
@@ -93,7 +93,7 @@ pub fn all(table: &mut Table) {
     }
     if !owner.is_empty() {
         table.add(
-            "api_owner_p99_while_500_clients_ask_for_the_page_without_end",
+            "api_owner_p99_while_500_clients_ask_for_the_page_10_times_a_second",
             percentile(&mut owner, 0.99),
             "ms",
             "",
@@ -101,7 +101,7 @@ pub fn all(table: &mut Table) {
     }
     let asked = f64::from(unanswered) + f64::from(u32::try_from(owner.len()).unwrap());
     table.add(
-        "api_owner_unanswered_within_5_s_while_500_clients_ask_for_the_page",
+        "api_owner_unanswered_within_5_s_while_500_clients_ask_10_times_a_second",
         f64::from(unanswered) / asked * 100.0,
         "% of asked",
         "0",
@@ -212,7 +212,10 @@ fn flood(address: SocketAddr, over: &AtomicBool) {
         while !over.load(Ordering::Relaxed)
             && stream.write_all(request.as_bytes()).is_ok()
             && stream.read(&mut bytes).is_ok_and(|read| read > 0)
-        {}
+        {
+            // They stand on other machines: here they must not take the processor from whom they ask.
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 

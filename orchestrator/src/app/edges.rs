@@ -10,7 +10,6 @@ use crate::id::EdgeId;
 use crate::id::ServiceId;
 use crate::manifest::schema::CredentialKind;
 use crate::manifest::schema::Listen;
-
 use crate::service::credential;
 use crate::service::desired::Wanted;
 use crate::service::spec::Attachment;

@@ -24,7 +24,7 @@ use crate::view::Image;
 use crate::view::Images;
 
 /// Units: bytes.
-const MIB: u64 = 1024 * 1024;
+pub(super) const MIB: u64 = 1024 * 1024;
 
 impl RealNode {
     /// Lists the image of every service.

@@ -142,7 +142,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         },
         search: launch.surroundings.programs.clone(),
         node_id: base.folder.identity().node_id.clone(),
-        memory_class: MemoryClass::of_mib(machine_memory_mib()),
+        memory_class: MemoryClass::of_mib(machine::memory().total / images::MIB),
         state: Arc::clone(&base.state),
         versions: Mutex::new(VersionCache::default()),
     });
@@ -585,16 +585,6 @@ fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|id| id.trim().to_owned())
         .unwrap_or_default()
-}
-
-/// The machine's memory. Units: MiB. Source: proc(5), `/proc/meminfo`; 0 (the smallest class) where it cannot be read.
-fn machine_memory_mib() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    total
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
-        .unwrap_or(0)
-        / 1024
 }
 
 fn folder_failure(error: &FolderError) -> Failure {

@@ -15,7 +15,7 @@ use crate::app::edges;
 use crate::app::engine::Engine;
 use crate::app::images;
 use crate::app::machine;
-use crate::app::machine::Samples;
+use crate::app::machine::Seen;
 use crate::app::publish::Publisher;
 use crate::app::publish::Sources;
 use crate::app::purge;
@@ -73,7 +73,7 @@ pub(super) struct RealNode {
     status: watch::Receiver<NodeStatus>,
     events: watch::Receiver<u64>,
     one_at_a_time: tokio::sync::Mutex<()>,
-    samples: Arc<Samples>,
+    machine: Seen,
 }
 
 impl RealNode {
@@ -96,9 +96,9 @@ impl RealNode {
         };
         // It ends with the reconciler, whose end stops the node by itself.
         tasks.spawn("publish", OnExit::Done, publishing);
-        let samples = Arc::<Samples>::default();
+        let (seen, machine) = watch::channel(None);
         let looking = machine::watch(
-            Arc::clone(&samples),
+            seen,
             Arc::clone(&parts.services),
             parts.data.clone(),
             Arc::clone(&parts.clock),
@@ -111,7 +111,7 @@ impl RealNode {
             status,
             events,
             one_at_a_time: tokio::sync::Mutex::new(()),
-            samples,
+            machine,
         })
     }
 
@@ -308,18 +308,7 @@ impl Node for RealNode {
     }
 
     async fn machine(&self) -> Result<Machine, Refusal> {
-        let disks = machine::disks(&self.parts.services, &self.parts.data);
-        let samples = Arc::clone(&self.samples);
-        let looked = tokio::task::spawn_blocking(move || machine::look(&disks, &samples));
-        // A disk that hangs must not hang whoever asks.
-        match tokio::time::timeout(LONGEST_LOOK, looked).await {
-            Ok(looked) => looked.map_err(|error| internal(&error.to_string())),
-            Err(_) => Err(Refusal {
-                code: "disk_silent".to_owned(),
-                message: "a disk of this node does not answer".to_owned(),
-                hint: "`flash-node doctor` names it; look at its cable and at `dmesg`".to_owned(),
-            }),
-        }
+        machine::last(self.machine.clone()).await
     }
 
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
