@@ -317,10 +317,11 @@ fn what_others_made_with_our_names_is_left_alone_and_named() {
         });
         let mut made = Vec::new();
         if theirs != Theirs::Network {
-            let sleeps = ["/bin/sleep", "100000"];
+            // A first process without a handler of its own would not notice a TERM.
+            let waits = "trap 'exit 3' TERM INT; while true; do sleep 1; done";
             let image = tools();
-            let run = ["run", "-d", "--name", &name, &image];
-            made.push((docker(&[&run[..], &sleeps].concat()), &name));
+            let run = ["run", "-d", "--name", &name, &image, "/bin/sh", "-c", waits];
+            made.push((docker(&run), &name));
         }
         if theirs != Theirs::Container {
             let id = docker(&["network", "create", "--subnet", "10.214.99.0/28", &network]);

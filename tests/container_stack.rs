@@ -369,7 +369,15 @@ fn rotate_all(node: &Node, postgres: Option<&str>) {
     let old = of_edges(node);
     let plan = node.node.ok(&["rotate", "--all", "--dry-run"]);
     let before = node.started();
-    node.node.ok(&["rotate", "--all", "--timeout", "240"]);
+    let told = node.node.ok(&["rotate", "--all", "--timeout", "240"]);
+    for (service, edge) in [("lnd", "node/rest/lnd"), ("tor", "node/control/tor")] {
+        let runs = before.contains_key(service);
+        assert_eq!(
+            told.contains(edge),
+            runs,
+            "{edge} is not replaced here\n{told}"
+        );
+    }
     for service in before.keys().filter(|service| *service != "tor") {
         node.node.wait_ready(service);
     }
@@ -467,9 +475,13 @@ fn comes_back(node: &mut Node, all: &[&str]) {
     assert_eq!(seen(node), before, "each was found again as it was");
 
     node.node.kill_daemon();
+    let rules = node.rules();
+    assert!(rules.len() > all.len(), "{rules:#?}");
     for service in all {
         run("docker", &["kill", &node.container(service)]);
     }
+    node.take_rules();
+    assert_eq!(node.rules(), [""; 0]);
     for folder in node.node.run_folders() {
         std::fs::remove_dir_all(&folder).expect("it is removed");
     }
@@ -480,14 +492,16 @@ fn comes_back(node: &mut Node, all: &[&str]) {
     assert_ne!(sealed["ready"]["ok"], true, "{sealed}");
     node.unlock();
     ready(node);
+    assert_eq!(node.rules(), rules, "the firewall is as it was");
     node.node.wait("the channel to be active again", |_| {
         let channels = rest(node, "peer", "/v1/channels", None);
         let mut all = channels["channels"].as_array().expect("channels").iter();
         all.any(|one| one["active"] == json!(true))
     });
     println!(
-        "{} services outlived the daemon, and came back after a power cut with the unlock; the channel is active again",
-        all.len()
+        "{} services outlived the daemon, and came back after a power cut with the unlock, and so did {} rules of the firewall; the channel is active again",
+        all.len(),
+        rules.len()
     );
 }
 

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 200;
 
 /// Stands in each service's place and tries every port on which any other one listens, at every address of that one, and
 /// every port of the machine that means something, at every address of the machine: what is reached is what manifests
-/// declare, and all of that is reached. Names and datagrams lead nowhere.
+/// declare, and all of that is reached. Names and datagrams lead nowhere, and nobody has an address of IPv6 to call from.
 pub(crate) fn intrude_everywhere(node: &Node, all: &[&str]) {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
     let open = listener.local_addr().expect("an address").port();
@@ -89,10 +89,15 @@ pub(crate) fn intrude_everywhere(node: &Node, all: &[&str]) {
         assert!(missing.is_empty(), "{place} does not reach {missing:?}");
         tried += targets.len();
         reached += found.len();
+        no_ipv6(node, place);
         names += ask_names(node, place, all, &networks, out);
         sent += send(node, place, &machine, heard);
     }
-    assert!(by_single <= reached);
+    assert_eq!(
+        by_single > 0,
+        all.contains(&"electrs"),
+        "it binds one address only"
+    );
     datagrams.set_nonblocking(true).expect("it is a socket");
     let mut buffer = [0; 64];
     let got = datagrams.recv_from(&mut buffer);
@@ -159,7 +164,21 @@ fn reach(node: &Node, place: &str, targets: &BTreeSet<Target>) -> BTreeSet<Targe
     found
 }
 
-/// Asks for names of services that `place` has nothing to do with, and returns how many.
+/// Nothing but the loopback of `place` has an address of IPv6, so that no rule for IPv4 can be gone around.
+fn no_ipv6(node: &Node, place: &str) {
+    let (_, said) = node.in_place_of(place, "cat /proc/net/if_inet6; echo read");
+    let mut lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.pop(), Some("read"), "{place}: {said}");
+    let beyond = |line: &&str| line.split_whitespace().last() != Some("lo");
+    assert_eq!(
+        lines.iter().find(|line| beyond(line)),
+        None,
+        "{place}: {said}"
+    );
+}
+
+/// Asks for names of services that `place` has nothing to do with, and returns how many. Whoever shares a network with it
+/// has a name there, so that the silence of the others means something.
 fn ask_names(
     node: &Node,
     place: &str,
@@ -168,19 +187,22 @@ fn ask_names(
     out: bool,
 ) -> usize {
     let mut strangers: BTreeSet<String> = BTreeSet::new();
+    let mut known: BTreeSet<String> = BTreeSet::new();
     for other in all.iter().filter(|other| **other != place) {
         // The engine itself answers for whom it shares a network with.
         let shares = networks[other]
             .keys()
             .any(|name| networks[place].contains_key(name));
-        if !shares {
+        if shares {
+            known.insert(node.container(other));
+        } else {
             strangers.extend([(*other).to_owned(), node.container(other)]);
         }
     }
     // Whoever has a way out may ask for names outside.
     strangers.extend((!out).then(|| "example.com".to_owned()));
     let asks: String = strangers
-        .iter()
+        .union(&known)
         .map(|name| {
             format!("(timeout 8 nslookup {name} > /dev/null 2>&1 && echo named {name}) &\n")
         })
@@ -189,7 +211,13 @@ fn ask_names(
         place,
         &format!("timeout 1 true || echo no timeout; {asks}wait; echo tried"),
     );
-    assert_eq!(said, "tried", "names in the place of {place}");
+    let mut found: BTreeSet<String> = said.lines().map(str::to_owned).collect();
+    assert!(
+        found.remove("tried"),
+        "names in the place of {place}: {said}"
+    );
+    let known = known.iter().map(|name| format!("named {name}")).collect();
+    assert_eq!(found, known, "names in the place of {place}");
     strangers.len()
 }
 

@@ -130,6 +130,21 @@ impl Declared {
             .collect()
     }
 
+    /// How much memory and how many processes it may have. Units: bytes, processes.
+    pub fn limits(&self, service: &str) -> (i64, i64) {
+        let limits = &self.services[service].manifest["limits"];
+        let about = std::fs::read_to_string("/proc/meminfo").expect("what the machine has");
+        let kib = about.split_whitespace().nth(1).map(str::parse::<u64>);
+        let class = match kib.expect("a number").expect("KiB") / 1024 {
+            0..=4_096 => "small",
+            4_097..=8_192 => "medium",
+            _ => "large",
+        };
+        let number = |value: &Value| value.as_integer().expect("a number");
+        let mib = number(&limits["memory_mib"][class]);
+        (mib * 1024 * 1024, number(&limits["pids"]))
+    }
+
     pub fn has_way_out(&self, service: &str) -> bool {
         table(&self.services[service].manifest, "edges")
             .into_iter()

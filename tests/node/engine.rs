@@ -252,6 +252,34 @@ impl Node {
             })
             .collect()
     }
+
+    /// Takes the node's rules away from the machine's firewall, as a restart of the machine does.
+    pub fn take_rules(&self) {
+        let short = self.id()[..6].to_uppercase();
+        let bridges = format!("fn{}+", &self.id()[..6]);
+        for (program, from, to) in [
+            ("iptables", "INPUT", format!("FLASH-{short}")),
+            ("iptables", "DOCKER-USER", format!("FLASHF-{short}")),
+            ("iptables", "DOCKER-USER", format!("FLASHT-{short}")),
+            ("ip6tables", "INPUT", format!("FLASH-{short}")),
+        ] {
+            for side in ["-i", "-o"] {
+                while run(program, &["-D", from, side, &bridges, "-j", &to]).0 {}
+            }
+            run(program, &["-F", &to]);
+            run(program, &["-X", &to]);
+        }
+    }
+
+    /// The node's rules in the machine's firewall, in their order.
+    pub fn rules(&self) -> Vec<String> {
+        let chains = ["FLASH", "FLASHF", "FLASHT"]
+            .map(|kind| format!("{kind}-{}", self.id()[..6].to_uppercase()));
+        let all = ["iptables", "ip6tables"].map(|program| run(program, &["-S"]).1);
+        let all = all.iter().flat_map(|text| text.lines());
+        let own = all.filter(|rule| chains.iter().any(|chain| rule.contains(chain)));
+        own.map(str::to_owned).collect()
+    }
 }
 
 impl Drop for Node {
@@ -271,20 +299,7 @@ impl Drop for Node {
         for id in self.all("network") {
             run("docker", &["network", "rm", &id]);
         }
-        let short = self.id()[..6].to_uppercase();
-        let bridges = format!("fn{}+", &self.id()[..6]);
-        for (program, from, to) in [
-            ("iptables", "INPUT", format!("FLASH-{short}")),
-            ("iptables", "DOCKER-USER", format!("FLASHF-{short}")),
-            ("iptables", "DOCKER-USER", format!("FLASHT-{short}")),
-            ("ip6tables", "INPUT", format!("FLASH-{short}")),
-        ] {
-            for side in ["-i", "-o"] {
-                while run(program, &["-D", from, side, &bridges, "-j", &to]).0 {}
-            }
-            run(program, &["-F", &to]);
-            run(program, &["-X", &to]);
-        }
+        self.take_rules();
     }
 }
 
@@ -395,14 +410,10 @@ pub fn check_container(node: &Node, service: &str, found: &Value) {
     );
     assert_eq!(host["ReadonlyRootfs"], json!(true), "{service}");
     assert_eq!(host["Privileged"], json!(false), "{service}");
-    assert!(
-        host["PidsLimit"].as_i64().is_some_and(|limit| limit > 0),
-        "{service}"
-    );
-    assert!(
-        host["Memory"].as_i64().is_some_and(|limit| limit > 0),
-        "{service}"
-    );
+    let (memory, processes) = Declared::of(&node.node).limits(service);
+    assert_eq!(host["PidsLimit"], json!(processes), "{service}");
+    assert_eq!(host["Memory"], json!(memory), "{service}");
+    assert_eq!(host["MemorySwap"], json!(memory), "{service}: no swap");
     assert_eq!(host["RestartPolicy"]["Name"], "no", "{service}");
     for namespace in ["PidMode", "UTSMode", "UsernsMode"] {
         assert_eq!(host[namespace], "", "{service} {namespace}");

@@ -92,7 +92,9 @@ impl Hands {
             Err(Failure::Step(obstacle)) if matches!(step.action, Action::Start { .. }) => {
                 self.note_failure(&step.service, &obstacle)
             }
-            Err(Failure::Step(obstacle)) => self.note_trouble(&step.service, &obstacle),
+            Err(Failure::Step(obstacle) | Failure::Waits(obstacle)) => {
+                self.note_trouble(&step.service, &obstacle)
+            }
         }
     }
 
@@ -319,8 +321,8 @@ impl Hands {
 }
 
 impl Hands {
-    /// A stop, a clearing or a new supervisor that failed is no failure of the service: its intent stays, and it is
-    /// tried again after a while.
+    /// A stop, a clearing or a new supervisor that failed is no failure of the service, and neither is a start that waits
+    /// for an end: its intent stays, and it is tried again after a while.
     fn note_trouble(&self, id: &ServiceId, obstacle: &Obstacle) -> Done {
         tracing::warn!(service.id = %id, code = obstacle.code, "a step failed for {id}: {}", obstacle.text);
         let at = self.clock.wall();
@@ -366,6 +368,8 @@ fn bare_unit(spec: &ServiceSpec, hash: &SpecHash) -> Unit {
 enum Failure {
     Store(StoreError),
     Step(Obstacle),
+    /// Not yet: something else has to end first, and nobody need do anything about it.
+    Waits(Obstacle),
 }
 
 impl From<StoreError> for Failure {
@@ -397,6 +401,12 @@ fn sentence(error: &dyn std::error::Error) -> String {
     reason = "used as a function in map_err"
 )]
 fn failed_start(error: RuntimeError) -> Failure {
+    if matches!(error, RuntimeError::StillRuns { .. }) {
+        return Failure::Waits(Obstacle {
+            code: "waits_for_end".to_owned(),
+            text: "what ran before still runs: it was asked to end, and is waited for".to_owned(),
+        });
+    }
     Failure::Step(Obstacle {
         code: "start_failed".to_owned(),
         text: sentence(&error),

@@ -415,6 +415,36 @@ async fn a_supervisor_that_cannot_be_given_is_no_failure_of_the_service_and_is_t
 }
 
 #[tokio::test]
+async fn a_start_that_waits_for_an_end_is_no_failure_however_long_that_takes() {
+    const LOOKS: usize = 20;
+    let machine = Machine::new(4);
+    machine.want("chain", "1", Vec::new());
+    for _ in 0..LOOKS {
+        machine
+            .runtime
+            .fail_next(&id("chain"), Verb::Ensure, Fault::StillRuns);
+    }
+    let mut run = machine.start();
+    for looks in 1..=LOOKS {
+        run.until_now("it waits", || {
+            machine.events("waits_for_end").len() == looks
+        })
+        .await;
+        run.passes(3).await;
+        assert_eq!(machine.events("waits_for_end").len(), looks, "not sooner");
+        machine.clock.pass(Duration::from_secs(33));
+    }
+    run.until("it is ready", |view| {
+        machine::code(view, "chain") == Some("keep")
+    })
+    .await;
+    let record = machine.record("chain");
+    assert_eq!((record.failures, record.needs_you), (0, false));
+    assert_eq!(machine.runtime.starts(&id("chain")), 1);
+    run.stop().await;
+}
+
+#[tokio::test]
 async fn a_clock_that_goes_back_keeps_nothing_down() {
     let machine = Machine::new(4);
     machine.want("chain", "1", Vec::new());

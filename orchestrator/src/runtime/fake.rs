@@ -108,6 +108,8 @@ pub enum Fault {
     Record,
     /// Nothing answered in time.
     Timeout,
+    /// What ran before has not ended yet.
+    StillRuns,
 }
 
 /// A runtime in memory.
@@ -560,6 +562,7 @@ fn error_of(service: &ServiceId, fault: Fault) -> RuntimeError {
             service,
             seconds: 30,
         },
+        Fault::StillRuns => RuntimeError::StillRuns { service },
     }
 }
 
