@@ -19,6 +19,7 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 
 use super::error::ApiError;
+use super::places::Place;
 use super::router::Face;
 use crate::account::AccountError;
 use crate::account::Accounts;
@@ -140,8 +141,13 @@ pub(super) async fn enforce(
     };
     let (method, headers) = (request.method().clone(), request.headers().clone());
     let access = asked(&method, path.as_str());
-    let accounts = Arc::clone(&face.accounts);
     let cookie = face.cookies.session.clone();
+    // Whoever shows nothing and asks for what everybody may see need not be looked up.
+    let shows = bearer(&headers).is_some() || cookie_of(&headers, &cookie).is_some();
+    if access == Some(Anybody) && !shows {
+        return next.run(request).await;
+    }
+    let accounts = Arc::clone(&face.accounts);
     // A look into the database, which may have to wait for a write: it does not hold other tasks up.
     let found = tokio::task::spawn_blocking(move || {
         let who = principal(&accounts, &headers, &cookie)?;
@@ -150,6 +156,9 @@ pub(super) async fn enforce(
     match found.await {
         Ok(Ok(who)) => {
             if let Some(who) = who {
+                if let Some(place) = request.extensions().get::<Arc<Place>>() {
+                    place.know();
+                }
                 request.extensions_mut().insert(who);
             }
             next.run(request).await

@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod people;
+mod places;
 mod read;
 mod router;
 mod server;

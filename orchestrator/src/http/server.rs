@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::HeaderValue;
-use axum::http::header;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -25,25 +25,39 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::Names;
+use super::places::Leaving;
+use super::places::Place;
+use super::places::Places;
 use super::router;
 use super::router::Face;
 use super::socket::ControlSocket;
 use crate::account::Accounts;
 use crate::node::Node;
 
-/// How many connections one listener keeps; the rest wait in the kernel's queue.
-pub(super) const CONNECTION_LIMIT: usize = 128;
-/// How long the head of a request may take, and how long an idle connection is kept.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a listener bears.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How many connections it keeps; whoever comes then takes the place of one that is idle.
+    pub(super) connections: usize,
+    /// How long the head of a request may take, and how long an idle connection is kept.
+    pub(super) header_timeout: Duration,
+}
+
+/// Half of the files that a process may have open where nobody said otherwise.
+pub(super) const LIMITS: Limits = Limits {
+    connections: 512,
+    header_timeout: Duration::from_secs(10),
+};
 /// The longest head of a request. Units: bytes.
 const HEADER_LIMIT: usize = 16 * 1024;
 /// How long answers under way may take once the node stops.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long the last bytes of an answer may take where somebody waits for the place.
+const GENTLY: Duration = Duration::from_millis(100);
 /// How long accepting rests when the system has no more files.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -56,16 +70,16 @@ pub async fn serve_tcp(
     accounts: Arc<Accounts>,
     token: CancellationToken,
 ) {
-    serve_tcp_within(listener, node, accounts, token, HEADER_TIMEOUT).await;
+    serve_tcp_within(listener, node, accounts, token, LIMITS).await;
 }
 
-/// Serves as [`serve_tcp`] does, with another patience.
+/// Serves as [`serve_tcp`] does, with other limits.
 pub(super) async fn serve_tcp_within(
     listener: TcpListener,
     node: Arc<dyn Node>,
     accounts: Arc<Accounts>,
     token: CancellationToken,
-    header_timeout: Duration,
+    limits: Limits,
 ) {
     let (names, port) = match listener.local_addr() {
         Ok(address) => (Names::of(address), address.port()),
@@ -87,7 +101,7 @@ pub(super) async fn serve_tcp_within(
     };
     // Both only wait for signals; the watcher has nothing to finish when serving ends.
     tokio::select! {
-        () = serve(listener, router::tcp(face, names), token.clone(), header_timeout) => {}
+        () = serve(listener, router::tcp(face, names), token.clone(), limits) => {}
         () = watch_starts => {}
     }
 }
@@ -104,7 +118,7 @@ pub async fn serve_unix(
 ) {
     let face = Face::new(node, accounts, token.clone(), 0);
     let owned = Owned { socket, owner_uid };
-    serve(owned, router::unix(face), token, HEADER_TIMEOUT).await;
+    serve(owned, router::unix(face), token, LIMITS).await;
 }
 
 /// Says whether a peer may speak over the unix socket.
@@ -154,21 +168,11 @@ impl Accept for Owned {
     }
 }
 
-async fn serve<A: Accept>(
-    accept: A,
-    router: Router,
-    token: CancellationToken,
-    header_timeout: Duration,
-) {
-    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+async fn serve<A: Accept>(accept: A, router: Router, token: CancellationToken, limits: Limits) {
+    let places = Places::new(limits.connections);
     // A set, not the node's task group: connections belong to this listener and end with it.
     let mut connections = JoinSet::new();
     loop {
-        // Cancel-safe: a place that was taken is given back when the future is dropped.
-        let place = tokio::select! {
-            () = token.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => place.expect("places are never closed"),
-        };
         // Cancel-safe: accepting and joining lose nothing when dropped before they are done.
         let stream = tokio::select! {
             () = token.cancelled() => break,
@@ -180,17 +184,19 @@ async fn serve<A: Accept>(
         };
         match stream {
             Ok(Some(stream)) => {
-                let served = connection(
+                // The rest wait in the kernel's queue meanwhile.
+                let place = tokio::select! {
+                    () = token.cancelled() => break,
+                    place = places.take() => place,
+                };
+                let header_timeout = limits.header_timeout;
+                connections.spawn(connection(
                     stream,
                     router.clone(),
-                    Arc::clone(&places),
+                    place,
                     token.clone(),
                     header_timeout,
-                );
-                connections.spawn(async move {
-                    served.await;
-                    drop(place);
-                });
+                ));
             }
             Ok(None) => {}
             Err(error) => {
@@ -215,31 +221,30 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 async fn connection<S>(
     (stream, peer): Accepted<S>,
     router: Router,
-    places: Arc<Semaphore>,
+    place: Arc<Place>,
     token: CancellationToken,
     header_timeout: Duration,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let routes = TowerToHyperService::new(router);
+    let own = Arc::clone(&place);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let answering = Arc::clone(&own).begin();
+        request.extensions_mut().insert(Arc::clone(&own));
         if let Some(peer) = peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
         let answer = routes.call(request);
-        let places = Arc::clone(&places);
         async move {
-            let mut answer = answer.await;
-            // Where others wait for a place, nobody keeps one for a next request: who comes back waits in turn, and
-            // so does whoever is new. Clients that ask without end would otherwise hold every place for good.
-            if let Ok(answer) = &mut answer
-                && places.available_permits() == 0
-            {
-                answer
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            answer
+            let answer = answer.await?;
+            // A stream of events is being answered as long as it lasts.
+            Ok::<_, std::convert::Infallible>(answer.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _ = &answering;
+                    frame
+                }))
+            }))
         }
     });
     let mut served = pin!(
@@ -250,16 +255,20 @@ async fn connection<S>(
             .serve_connection(TokioIo::new(stream), service)
     );
     // The connection is polled again below; nothing is lost when the first wait is dropped.
-    let ended = tokio::select! {
-        ended = served.as_mut() => Some(ended),
-        () = token.cancelled() => None,
+    let time = tokio::select! {
+        ended = served.as_mut() => Err(ended),
+        () = token.cancelled() => Ok(DRAIN),
+        leaving = place.left() => match leaving {
+            Leaving::Gently => Ok(GENTLY),
+            Leaving::AtOnce => return,
+        },
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
+    let ended = match time {
+        Ok(time) => {
             served.as_mut().graceful_shutdown();
-            tokio::time::timeout(DRAIN, served).await.unwrap_or(Ok(()))
+            tokio::time::timeout(time, served).await.unwrap_or(Ok(()))
         }
+        Err(ended) => ended,
     };
     if let Err(error) = ended {
         // A peer that went away is no failure of ours.

@@ -31,6 +31,8 @@ use super::bind_tcp;
 use super::bind_unix;
 use super::guard;
 use super::metrics;
+use super::server::LIMITS;
+use super::server::Limits;
 use super::server::peer_allowed;
 use super::server::serve_tcp_within;
 use crate::account::Accounts;
@@ -47,6 +49,7 @@ use crate::status::NodeStatus;
 /// No wait in these tests is longer.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+mod flood;
 mod people;
 mod tasks;
 
@@ -61,6 +64,10 @@ struct Tcp {
 }
 
 async fn tcp() -> Tcp {
+    tcp_within(LIMITS).await
+}
+
+async fn tcp_within(limits: Limits) -> Tcp {
     let listener = bind_tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let token = CancellationToken::new();
     let node = FixtureNode::new(token.clone());
@@ -69,11 +76,12 @@ async fn tcp() -> Tcp {
     let folder = tempfile::tempdir().unwrap();
     let hands = Arc::new(Hands::default());
     let accounts = accounts(folder.path(), Arc::clone(&hands) as Arc<dyn Clock>);
-    tasks.spawn(super::serve_tcp(
+    tasks.spawn(serve_tcp_within(
         listener,
         Arc::clone(&node) as Arc<dyn Node>,
         Arc::clone(&accounts),
         token.clone(),
+        limits,
     ));
     Tcp {
         address,
@@ -752,46 +760,6 @@ async fn the_owners_socket_carries_changes() {
 }
 
 #[tokio::test]
-async fn whoever_is_new_is_answered_while_every_place_is_taken_by_others_who_ask_without_end() {
-    let server = tcp().await;
-    let (address, over) = (server.address, CancellationToken::new());
-    let mut crowd = JoinSet::new();
-    for _ in 0..2 * super::server::CONNECTION_LIMIT {
-        let over = over.clone();
-        crowd.spawn(async move {
-            // Each keeps its connection as long as it may, and comes back at once.
-            let flood = async {
-                loop {
-                    let Ok(mut stream) = TcpStream::connect(address).await else {
-                        continue;
-                    };
-                    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
-                    let mut bytes = [0; 4096];
-                    while stream.write_all(request.as_bytes()).await.is_ok()
-                        && stream.read(&mut bytes).await.is_ok_and(|read| read > 0)
-                    {
-                    }
-                }
-            };
-            tokio::select! {
-                () = over.cancelled() => {}
-                () = flood => {}
-            }
-        });
-    }
-    // All places are taken by now: half of the crowd waits for one.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    for _ in 0..5 {
-        let asked = server.get("/api/v1/session", &[]);
-        let answered = tokio::time::timeout(Duration::from_secs(30), asked).await;
-        let (status, _, _) = answered.expect("it is answered");
-        assert_eq!(status, StatusCode::OK);
-    }
-    over.cancel();
-    while crowd.join_next().await.is_some() {}
-}
-
-#[tokio::test]
 async fn settings_are_listed_and_changed_all_or_none() {
     let owner = unix().await;
     let listed = || async {
@@ -1017,16 +985,12 @@ async fn stopping_ends_streams_and_closes_the_listener() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_its_head_is_cut_off() {
-    let listener = bind_tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let token = CancellationToken::new();
-    let node = FixtureNode::new(token.clone());
-    let mut tasks = JoinSet::new();
-    let patience = Duration::from_millis(200);
-    let folder = tempfile::tempdir().unwrap();
-    let people = accounts(folder.path(), Arc::new(Hands::default()));
-    tasks.spawn(serve_tcp_within(listener, node, people, token, patience));
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let server = tcp_within(Limits {
+        header_timeout: Duration::from_millis(200),
+        ..LIMITS
+    })
+    .await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream
         .write_all(b"GET /api/v1/status HTTP/1.1\r\nHost: ")
         .await

@@ -29,7 +29,7 @@ fn secret(text: &str) -> SecretBytes {
 }
 
 /// One answer.
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     text: String,
@@ -45,7 +45,7 @@ impl Answer {
     }
 
     /// The cookies that a browser would send back.
-    fn cookies(&self) -> String {
+    pub(super) fn cookies(&self) -> String {
         let all: Vec<&str> = self
             .headers
             .get_all("set-cookie")
@@ -91,7 +91,7 @@ impl Tcp {
         }
     }
 
-    async fn set_up(&self) -> Answer {
+    pub(super) async fn set_up(&self) -> Answer {
         let code = self.accounts.set_up_code().unwrap();
         let body = json!({"code": code, "name": "olga", "password": PASSWORD, "language": "en"});
         self.ask("POST", "/api/v1/set-up", "", &body).await
