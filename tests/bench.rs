@@ -1,7 +1,8 @@
 //! `make bench`: prints a table and writes `bench.json` into the target folder.
 //!
-//! Shape: `{name: {value, unit, rival, ratio}}`; `rival` is the rival's value in the same unit, `ratio` is value
-//! through rival, both null where there is none. The name of a benchmark names its rival and its stand-ins.
+//! Shape: `{name: {value, unit, rival, ratio, aim, measured_at}}`; `rival` is the rival's value in the same unit, `ratio`
+//! is value through rival, both null where there is none; `aim` is in words, null where there is none; `measured_at` in
+//! seconds since 1970. The name of a benchmark names its rival and its stand-ins.
 //! It proves nothing: a value beside its aim is shown, and fails nothing, for machines differ.
 
 #![allow(unreachable_pub, reason = "the parts of this target share their items")]
@@ -26,6 +27,8 @@ mod containers;
 #[path = "bench/daemon.rs"]
 mod daemon;
 mod node;
+#[path = "bench/page.rs"]
+mod page;
 #[path = "bench/plan.rs"]
 mod plan;
 #[path = "bench/services.rs"]
@@ -80,6 +83,9 @@ fn main() {
     if wanted("api") {
         api::all(&mut table);
     }
+    if wanted("page") {
+        page::first_load(&mut table);
+    }
     if wanted("containers") {
         containers::all(&mut table);
     }
@@ -93,8 +99,12 @@ fn main() {
     println!("load average at the end: {}", load.trim());
     let path = std::env::var_os("FLASH_BENCH_JSON")
         .map_or_else(|| PathBuf::from("bench.json"), PathBuf::from);
-    // What was not measured this time stays as it was measured last.
-    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    // What was not measured this time stays as it was measured last, unless all of it was.
+    let before = if only.is_empty() {
+        String::new()
+    } else {
+        std::fs::read_to_string(&path).unwrap_or_default()
+    };
     std::fs::write(&path, table.merged_into(&before)).unwrap();
     println!("written to {}", path.display());
 }

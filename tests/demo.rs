@@ -144,11 +144,20 @@ fn the_table_of_measurements_keeps_its_form_and_the_rows_of_an_earlier_run() {
     let before = first.merged_into("");
     let mut second = Table::default();
     second.add("alone", 1.5, "ms", "≤ 2");
-    let merged: serde_json::Value =
+    // A row of a form that says not when it was measured is not kept.
+    let before = before.replacen('{', "{\"old\": { \"value\": 1.0 },", 1);
+    let mut merged: serde_json::Value =
         serde_json::from_str(&second.merged_into(&before)).expect("JSON");
+    for (_, row) in merged.as_object_mut().expect("rows") {
+        let at = row
+            .as_object_mut()
+            .and_then(|row| row.remove("measured_at"));
+        let at = at.and_then(|at| at.as_u64());
+        assert!(at.is_some_and(|at| at > 1_700_000_000), "{at:?}");
+    }
     let expected = serde_json::json!({
-        "alone": { "value": 1.5, "unit": "ms", "rival": null, "ratio": null },
-        "beside": { "value": 3.0, "unit": "swaps/s", "rival": 2.0, "ratio": 1.5 },
+        "alone": { "value": 1.5, "unit": "ms", "rival": null, "ratio": null, "aim": "≤ 2" },
+        "beside": { "value": 3.0, "unit": "swaps/s", "rival": 2.0, "ratio": 1.5, "aim": null },
     });
     assert_eq!(merged, expected);
     let anew: serde_json::Value =

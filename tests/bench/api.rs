@@ -26,6 +26,8 @@ const STRANGERS: usize = 500;
 const LASTS: Duration = Duration::from_secs(10);
 /// What a client waits between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long strangers flood before the owner asks.
+const SETTLES: Duration = Duration::from_secs(1);
 /// How long an owner is taken to wait.
 const IN_TIME: Duration = Duration::from_secs(5);
 /// What a dashboard reads.
@@ -64,23 +66,44 @@ pub fn all(table: &mut Table) {
         "ms",
         "",
     );
+    for (name, flood) in [
+        ("ask_for_the_page_10_times_a_second", flood as Stranger),
+        ("take_connections_and_say_nothing", silent as Stranger),
+    ] {
+        owner_beside(table, address, &cookie, name, flood);
+    }
+    twenty.ok(&["down"]);
+    twenty.wait_for_end();
+}
+
+/// What a stranger does until it is over, and how often it got what it wanted.
+type Stranger = fn(SocketAddr, &AtomicBool) -> u32;
+
+/// Asks as the owner while 500 strangers do what they do.
+fn owner_beside(
+    table: &mut Table,
+    address: SocketAddr,
+    cookie: &str,
+    name: &str,
+    stranger: Stranger,
+) {
     let over = Arc::new(AtomicBool::new(false));
     let strangers: Vec<_> = (0..STRANGERS)
         .map(|_| {
             let over = Arc::clone(&over);
             std::thread::Builder::new()
                 .stack_size(128 * 1024)
-                .spawn(move || flood(address, &over))
+                .spawn(move || stranger(address, &over))
                 .unwrap()
         })
         .collect();
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(SETTLES);
     let (mut owner, mut unanswered) = (Vec::new(), 0_u32);
     let begun = Instant::now();
     while begun.elapsed() < LASTS {
         let asked = Instant::now();
         // A connection of its own each time: the hardest case.
-        if asks_anew(address, &cookie) {
+        if asks_anew(address, cookie) {
             owner.push(asked.elapsed());
         } else {
             unanswered += 1;
@@ -88,12 +111,18 @@ pub fn all(table: &mut Table) {
         std::thread::sleep(PAUSE);
     }
     over.store(true, Ordering::Relaxed);
-    for stranger in strangers {
-        stranger.join().unwrap();
-    }
+    let lasted = begun.elapsed() + SETTLES;
+    let got: u32 = strangers.into_iter().map(|one| one.join().unwrap()).sum();
+    // Strangers whom nobody serves would be no flood.
+    table.add(
+        &format!("api_strangers_served_while_500_clients_{name}"),
+        f64::from(got) / lasted.as_secs_f64(),
+        "1/s",
+        "",
+    );
     if !owner.is_empty() {
         table.add(
-            "api_owner_p99_while_500_clients_ask_for_the_page_10_times_a_second",
+            &format!("api_owner_p99_while_500_clients_{name}"),
             percentile(&mut owner, 0.99),
             "ms",
             "",
@@ -101,13 +130,11 @@ pub fn all(table: &mut Table) {
     }
     let asked = f64::from(unanswered) + f64::from(u32::try_from(owner.len()).unwrap());
     table.add(
-        "api_owner_unanswered_within_5_s_while_500_clients_ask_10_times_a_second",
+        &format!("api_owner_unanswered_within_5_s_while_500_clients_{name}"),
         f64::from(unanswered) / asked * 100.0,
         "% of asked",
         "0",
     );
-    twenty.ok(&["down"]);
-    twenty.wait_for_end();
 }
 
 /// Asks once on a new connection, and says whether it was answered in time.
@@ -126,7 +153,7 @@ fn asks_anew(address: SocketAddr, cookie: &str) -> bool {
 }
 
 /// Makes the owner, and returns the cookie of the session.
-fn own(node: &TestNode, address: SocketAddr) -> String {
+pub fn own(node: &TestNode, address: SocketAddr) -> String {
     let shown = node.ok(&["setup-code"]);
     let code = shown.split_whitespace().next().unwrap();
     let body = format!(
@@ -200,7 +227,8 @@ fn ask(stream: &mut TcpStream, address: SocketAddr, path: &str, cookie: &str) ->
 }
 
 /// Asks for the page on one connection as long as the node keeps it, then on the next.
-fn flood(address: SocketAddr, over: &AtomicBool) {
+fn flood(address: SocketAddr, over: &AtomicBool) -> u32 {
+    let mut answers = 0;
     let mut bytes = [0; 16 * 1024];
     let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
     while !over.load(Ordering::Relaxed) {
@@ -213,14 +241,37 @@ fn flood(address: SocketAddr, over: &AtomicBool) {
             && stream.write_all(request.as_bytes()).is_ok()
             && stream.read(&mut bytes).is_ok_and(|read| read > 0)
         {
+            answers += 1;
             // They stand on other machines: here they must not take the processor from whom they ask.
             std::thread::sleep(PAUSE);
         }
     }
+    answers
+}
+
+/// Opens a connection and says nothing, and the next one as soon as it is closed.
+fn silent(address: SocketAddr, over: &AtomicBool) -> u32 {
+    let mut places = 0;
+    while !over.load(Ordering::Relaxed) {
+        let Ok(mut stream) = TcpStream::connect(address) else {
+            continue;
+        };
+        places += 1;
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+        let mut bytes = [0; 16];
+        // Until it is closed, or two seconds are over and the next look at `over` is due.
+        while !over.load(Ordering::Relaxed)
+            && stream
+                .read(&mut bytes)
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        {}
+        std::thread::sleep(PAUSE);
+    }
+    places
 }
 
 /// Units: milliseconds.
-fn percentile(times: &mut [Duration], share: f64) -> f64 {
+pub fn percentile(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();
     #[expect(
         clippy::cast_possible_truncation,

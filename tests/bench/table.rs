@@ -46,16 +46,35 @@ impl Table {
         );
         self.rows.insert(
             name.to_owned(),
-            json!({"value": short(value), "unit": unit, "rival": rival.map(short), "ratio": ratio.map(short)}),
+            json!({
+                "value": short(value),
+                "unit": unit,
+                "rival": rival.map(short),
+                "ratio": ratio.map(short),
+                "aim": Some(aim).filter(|aim| !aim.is_empty()),
+                "measured_at": seconds_now(),
+            }),
         );
     }
 
     /// The text of `bench.json`: the rows of `before`, an earlier text of it, each replaced where it was measured anew.
-    /// What is no such text counts as none.
+    /// What is no such text counts as none, and so does a row that says not when it was measured.
     pub fn merged_into(&self, before: &str) -> String {
         let mut rows: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
+        rows.retain(|_, row| row.get("measured_at").is_some());
         rows.extend(self.rows.clone());
         let text = serde_json::to_string_pretty(&Value::Object(rows));
         text.expect("a table becomes JSON") + "\n"
     }
+}
+
+/// Units: seconds since 1970.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a measurement says when it was made"
+)]
+fn seconds_now() -> u64 {
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
