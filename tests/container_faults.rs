@@ -7,6 +7,8 @@
     reason = "a whole-program test starts programs, and the summary collects what it prints"
 )]
 
+#[path = "container_faults/cluster.rs"]
+mod cluster;
 #[path = "node/declared.rs"]
 mod declared;
 #[path = "node/engine.rs"]
@@ -16,6 +18,8 @@ mod inspect;
 mod kills;
 mod leak;
 mod node;
+#[path = "container_faults/steps.rs"]
+mod steps;
 mod timeline;
 
 use std::path::Path;

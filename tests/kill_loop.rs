@@ -178,12 +178,16 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("docker.network_removed", CONTAINERS, KILLED_CONTAINER),
     ("docker.job_started", CONTAINERS, KILLED_CONTAINER),
     ("docker.job_ended", CONTAINERS, KILLED_CONTAINER),
+    ("job.begun", CLUSTERS, KILLED_CLUSTER),
     ("rotate.made", ROTATIONS, KILLED_ROTATION),
     ("rotate.noted", ROTATIONS, KILLED_ROTATION),
     ("rotate.told", ROTATIONS, KILLED_ROTATION),
 ];
 const CONTAINERS: &str = "tests/containers.rs";
 const KILLED_CONTAINER: &str = "a_kill_at_any_step_of_a_container_is_made_good_by_the_next_start";
+const CLUSTERS: &str = "tests/container_faults/cluster.rs";
+const KILLED_CLUSTER: &str =
+    "a_database_that_was_being_made_when_the_node_died_is_waited_for_or_made_anew";
 const ROTATIONS: &str = "tests/rotate.rs";
 const KILLED_ROTATION: &str = "a_kill_at_any_step_of_a_rotation_is_made_good_by_the_next_start";
 const PEOPLE: &str = "orchestrator/src/account/tests/crash.rs";

@@ -51,6 +51,7 @@ pub const POINTS: &[&str] = &[
     "secret.promised",
     "capture.stored",
     "capture.promised",
+    "job.begun",
     "apply.accepted",
     "set.written",
     "retry.noted",
@@ -83,7 +84,8 @@ pub const POINTS: &[&str] = &[
 ];
 
 /// Kills the process here, where the environment asks for it: `FLASH_FAILPOINT=name`, or `name:N` for the Nth
-/// time. Panics where `name` is not in [`POINTS`].
+/// time. With `FLASH_FAILPOINT_TRACE=file` each point that is passed is added to that file, a name a line, before it may
+/// kill. Panics where `name` is not in [`POINTS`].
 #[cfg(any(test, feature = "test-util"))]
 pub fn point(name: &'static str) {
     armed::hit(name);
@@ -96,6 +98,8 @@ pub fn point(_name: &'static str) {}
 
 #[cfg(any(test, feature = "test-util"))]
 mod armed {
+    use std::fs::File;
+    use std::io::Write as _;
     use std::sync::OnceLock;
     use std::sync::atomic::AtomicU64;
     use std::sync::atomic::Ordering;
@@ -131,10 +135,25 @@ mod armed {
             .map(|text| parse(&text))
     }
 
+    /// A kill test asks from outside which steps there are.
+    fn open_trace() -> Option<File> {
+        let path = std::env::var_os("FLASH_FAILPOINT_TRACE")?;
+        let file = File::options().create(true).append(true).open(path);
+        Some(file.expect("FLASH_FAILPOINT_TRACE is a file that can be written"))
+    }
+
     pub(super) fn hit(name: &'static str) {
         static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+        static TRACE: OnceLock<Option<File>> = OnceLock::new();
         static HITS: AtomicU64 = AtomicU64::new(0);
         assert!(POINTS.contains(&name), "unknown failpoint `{name}`");
+        if let Some(mut trace) = TRACE.get_or_init(open_trace).as_ref() {
+            // One write: several threads pass points at once.
+            let line = format!("{name}\n");
+            trace
+                .write_all(line.as_bytes())
+                .expect("the trace is written");
+        }
         let Some(armed) = ARMED.get_or_init(read) else {
             return;
         };

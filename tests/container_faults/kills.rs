@@ -10,12 +10,14 @@ use serde_json::Value;
 use crate::OUR_ENGINE;
 use crate::end_the_engine;
 use crate::engine::Node;
+use crate::engine::PASSPHRASE;
 use crate::engine::docker;
 use crate::engine::have_engine;
 use crate::engine::packed_postgres;
 use crate::engine::run;
 use crate::inspect::http_get;
 use crate::kill_the_engine;
+use crate::leak;
 use crate::node::skip;
 use crate::start_the_engine;
 
@@ -26,7 +28,10 @@ const OF_ENGINE: [usize; 3] = [1, 3, 8];
 /// Units: milliseconds.
 const LATEST: u64 = 2500;
 /// Another sample is taken with another number.
-const SEED: &str = "FLASH_KILL_SEED";
+pub(crate) const SEED: &str = "FLASH_KILL_SEED";
+
+/// The edge whose credential is replaced.
+const EDGE: &str = "node/sql/postgres";
 
 /// What goes on while something is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +87,7 @@ fn kills_of_containers_and_of_the_engine_at_any_moment_are_made_good() {
         for service in &services {
             node.node.cli(&["retry", service]);
         }
-        let generation = generation(&node);
+        let generation = generation(&node, EDGE);
         let kept = std::thread::scope(|scope| {
             let working = scope.spawn(|| match work {
                 Work::Starting => {
@@ -96,7 +101,7 @@ fn kills_of_containers_and_of_the_engine_at_any_moment_are_made_good() {
                     set.status.success().then(|| value.to_owned())
                 }
                 Work::Rotating => {
-                    let rotate = ["rotate", "node/sql/postgres", "--timeout", "60"];
+                    let rotate = ["rotate", EDGE, "--timeout", "60"];
                     let rotated = node.node.cli(&rotate);
                     rotated.status.success().then(|| "rotated".to_owned())
                 }
@@ -128,7 +133,7 @@ fn kills_of_containers_and_of_the_engine_at_any_moment_are_made_good() {
             match work {
                 Work::Changing => name = value,
                 Work::Rotating => {
-                    assert_eq!(self::generation(&node), generation + 1, "{scene}");
+                    assert_eq!(self::generation(&node, EDGE), generation + 1, "{scene}");
                 }
                 Work::Starting => {}
             }
@@ -204,33 +209,38 @@ fn engine_is_restarted(node: &Node, services: &[&str]) -> bool {
     broken
 }
 
-/// Which generation of the node's role is in force; 1 where there is no Postgres.
-fn generation(node: &Node) -> u32 {
+/// Which generation of the credential of `edge` is in force; 1 where the provider is not there.
+pub(crate) fn generation(node: &Node, edge: &str) -> u32 {
     let edges = node.node.ok(&["edges"]);
+    let (consumer, provider) = (edge.split('/').next(), edge.split('/').nth(2));
     let row = edges.lines().find(|line| {
         let mut words = line.split_whitespace();
-        words.next() == Some("node") && words.next() == Some("postgres")
+        words.next() == consumer && words.next() == provider
     });
     let number = row.and_then(|row| row.split("generation ").nth(1)?.split_whitespace().next());
     number.map_or(1, |number| number.parse().expect("a number"))
 }
 
 /// Waits until nothing is to be done: a rotation that was cut short goes on by itself.
-fn settled(node: &Node, scene: &str) {
+pub(crate) fn settled(node: &Node, scene: &str) {
     node.node
         .wait(&format!("nothing to do after {scene}"), |one| {
             one.cli(&["plan"]).stdout.starts_with(b"nothing to do")
         });
 }
 
-/// The password that the vault holds opens Postgres.
-fn opens(node: &Node, scene: &str) {
-    let address = node.address("postgres", "node/sql/postgres");
+/// A password that the vault holds opens Postgres: the newest, or the one before where nobody was told of that yet.
+pub(crate) fn opens(node: &Node, scene: &str) {
+    let address = node.address("postgres", EDGE);
     node.node
-        .wait(&format!("the role of the vault after {scene}"), |_| {
-            let password = node.secret("edge/node/sql/postgres");
-            let login =
-                format!("host={address} port=5432 user=node dbname=node password={password}");
-            run("psql", &["-XAtc", "SELECT 21", &login]).1 == "21"
+        .wait(&format!("a role of the vault after {scene}"), |_| {
+            let kept = leak::kept(&node.node, PASSPHRASE).into_iter();
+            let passwords = kept.filter(|(key, _)| key.contains(EDGE));
+            let mut opened = passwords.map(|(_, password)| {
+                let login =
+                    format!("host={address} port=5432 user=node dbname=node password={password}");
+                run("psql", &["-XAtc", "SELECT 21", &login]).1 == "21"
+            });
+            opened.any(|opened| opened)
         });
 }

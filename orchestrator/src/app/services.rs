@@ -54,12 +54,16 @@ use crate::service::health::Signals;
 use crate::service::health::Standing;
 use crate::service::init;
 use crate::service::init::InitJobs;
+use crate::service::init::JobNotes;
+use crate::service::init::NotNoted;
 use crate::service::init::SecretSink;
 use crate::service::materialise;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
 use crate::service::volume_file;
 use crate::status::Signal;
+use crate::store::StoreError;
+use crate::store::state::StateDb;
 use crate::store::vault::VaultError;
 use crate::store::vault::VaultState;
 
@@ -199,6 +203,10 @@ impl RealServices {
         };
         let programs = self.programs(world, target.manifest);
         let sink = Sink { services: self };
+        let notes = Notes {
+            state: &self.ground.state,
+            service: id,
+        };
         let runtime = self.engine.runtime();
         let mut found = JobsDone::default();
         for when in occasions {
@@ -210,6 +218,7 @@ impl RealServices {
                 programs: &programs,
                 secrets: &self.vault,
                 sink: &sink,
+                notes: &notes,
                 finished: done,
             };
             let report = init::run(*when, &jobs).await;
@@ -582,6 +591,43 @@ fn unknown(service: &ServiceId) -> Signals {
         alive: signal(),
         ready: signal(),
         synced: signal(),
+    }
+}
+
+struct Notes<'a> {
+    state: &'a StateDb,
+    service: &'a ServiceId,
+}
+
+impl JobNotes for Notes<'_> {
+    fn begun(&self, job: &Name) -> Result<bool, NotNoted> {
+        let records = self.state.records()?;
+        let own = records.get(self.service);
+        Ok(own.is_some_and(|record| record.jobs_begun.contains(job)))
+    }
+
+    fn begin(&self, job: &Name) -> Result<(), NotNoted> {
+        self.change(|begun| {
+            begun.insert(job.clone());
+        })?;
+        crate::fail::point("job.begun");
+        Ok(())
+    }
+
+    fn end(&self, job: &Name) -> Result<(), NotNoted> {
+        self.change(|begun| {
+            begun.remove(job);
+        })
+    }
+}
+
+impl Notes<'_> {
+    fn change(&self, change: impl FnOnce(&mut BTreeSet<Name>)) -> Result<(), NotNoted> {
+        let noted = self.state.transaction(|tx| {
+            tx.update_record(self.service, |record| change(&mut record.jobs_begun))?;
+            Ok::<(), StoreError>(())
+        });
+        Ok(noted?)
     }
 }
 

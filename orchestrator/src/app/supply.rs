@@ -211,6 +211,7 @@ impl RealServices {
             program: unit.program.clone(),
             args: manifest.version.probe_args.clone(),
             timeout_seconds: VERSION_SECONDS,
+            clears: None,
         };
         let outcome = self.engine.runtime().run_job(unit, &job).await;
         let outcome = outcome.map_err(|error| failed(sentence(&error)))?;

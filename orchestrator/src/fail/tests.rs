@@ -90,6 +90,11 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ),
     (
         "app/services.rs",
+        "change",
+        "one transaction, between state.before_commit and state.after_commit; job.begun follows it",
+    ),
+    (
+        "app/services.rs",
         "existing",
         "one transaction, between state.before_commit and state.after_commit",
     ),

@@ -195,7 +195,7 @@ impl Hands {
             return Ok(Done::GivenUp);
         };
         let (unit, done) = ready?;
-        self.update(&spec.id, None, |record| record.jobs_done.extend(done))?;
+        self.update(&spec.id, None, |record| record.note_done(done))?;
         fail::point("start.prepared");
         if !self.wants(&spec.id, hash) {
             self.update(&spec.id, None, |record| record.intent = None)?;

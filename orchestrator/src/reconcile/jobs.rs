@@ -121,7 +121,7 @@ impl Reconciler {
                         tx.update_record(id, |record| {
                             record.alive_epoch = since;
                             record.epoch_jobs = jobs;
-                            record.jobs_done.extend(done.once);
+                            record.note_done(done.once);
                         })
                     })?;
                 }

@@ -453,12 +453,40 @@ pub async fn job_reports_its_exit_and_output<B: Bench>(bench: B) {
         program,
         args,
         timeout_seconds: 30,
+        clears: None,
     };
     for _ in 0..2 {
         let outcome = bench.runtime().run_job(&unit, &job).await.expect("it runs");
         assert_eq!((outcome.exit.code, outcome.exit.signal), (Some(3), None));
         assert_eq!(outcome.tail, "out\n");
     }
+}
+
+/// What an earlier job left half done is removed first, and the service's other folders are not touched.
+pub async fn job_clears_a_folder_before_it_begins<B: Bench>(bench: B) {
+    let unit = unit(&bench, "alpha", &Act::Runs);
+    let act = Act::Exits(0);
+    bench.note_job(&unit.service, &name("init"), &act);
+    let (program, args) = bench.program(&unit.service, &act);
+    let folder = bench.volume(&unit.service);
+    let kept = folder.with_file_name("kept");
+    for folder in [folder.join("deep"), kept.clone()] {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("left"), "half").expect("a file");
+    }
+    std::os::unix::fs::symlink(&kept, folder.join("link")).expect("a link");
+    let job = Job {
+        name: name("init"),
+        program,
+        args,
+        timeout_seconds: 30,
+        clears: Some(folder.clone()),
+    };
+    let outcome = bench.runtime().run_job(&unit, &job).await.expect("it runs");
+    assert_eq!(outcome.exit.code, Some(0));
+    assert!(!folder.join("deep").exists() && !folder.join("link").exists());
+    assert!(folder.exists() && kept.join("left").exists());
+    std::fs::remove_dir_all(&kept).expect("it is removed");
 }
 
 /// A job that takes too long is killed.
@@ -472,6 +500,7 @@ pub async fn job_is_killed_when_its_time_is_over<B: Bench>(bench: B) {
         program,
         args,
         timeout_seconds: 1,
+        clears: None,
     };
     let run = bench.runtime().run_job(&unit, &job);
     let outcome = tokio::time::timeout(PATIENCE, run)
@@ -576,6 +605,7 @@ macro_rules! runtime_conformance {
             watch_moves_when_a_program_ends
             logs_end_with_the_newest_lines_and_follow
             job_reports_its_exit_and_output
+            job_clears_a_folder_before_it_begins
             job_is_killed_when_its_time_is_over
             program_sees_its_environment_and_files_alone
             two_services_run_side_by_side

@@ -30,6 +30,7 @@ use super::Runtime;
 use super::RuntimeError;
 use super::RuntimeKind;
 use super::Unit;
+use super::layout;
 use crate::clock::Clock;
 use crate::clock::UnixMillis;
 use crate::id::Name;
@@ -503,6 +504,13 @@ impl Runtime for FakeRuntime {
 
     async fn run_job(&self, unit: &Unit, job: &Job) -> Result<JobOutcome, RuntimeError> {
         self.refused(&unit.service, Verb::RunJob)?;
+        if let Some(folder) = &job.clears {
+            layout::empty(folder).map_err(|source| RuntimeError::Io {
+                service: unit.service.clone(),
+                action: "removing what its job left when it was cut short",
+                source,
+            })?;
+        }
         let at = self.world.clock.wall();
         let key = (unit.service.clone(), job.name.clone());
         let mut machine = self.machine();

@@ -239,6 +239,31 @@ pub(crate) fn make(dir: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes everything in `dir`, and no link leads it elsewhere; the folder itself stays. One that is not there is empty.
+pub(crate) fn empty(dir: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether nothing is in `dir`; nothing is in a folder that is not there.
+pub(crate) fn is_empty(dir: &Path) -> io::Result<bool> {
+    match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        entries => Ok(entries?.next().is_none()),
+    }
+}
+
 /// Turns the absence of what is to be removed into success.
 pub(crate) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {

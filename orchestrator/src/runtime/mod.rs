@@ -177,6 +177,9 @@ pub struct Job {
     pub args: Vec<String>,
     /// How long it may take. Units: seconds.
     pub timeout_seconds: u32,
+    /// A volume's folder that is emptied before the job is begun: what an earlier one left there is half of something.
+    /// One that an earlier node began and that is found again is waited for, and nothing is emptied.
+    pub clears: Option<PathBuf>,
 }
 
 /// How a job ended.

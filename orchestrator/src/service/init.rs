@@ -4,6 +4,10 @@
 //! after a crash at any point: a job whose guard file exists is left alone, a job whose condition does not hold is left
 //! alone, and a step whose captured secrets all exist is skipped. What a step captures is in the vault before the next
 //! step begins, so that a seed is never used before it is kept.
+//!
+//! A guard file says only that a job was begun: a program writes it when it likes. So it is noted when a guarded job is
+//! begun on an empty volume. What such a job leaves that fails is removed at once; one that was noted and not seen to end
+//! is waited for where it still runs, and otherwise begun anew on a volume that is emptied first.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,6 +25,7 @@ use crate::manifest::schema::SecretMake;
 use crate::runtime::Job;
 use crate::runtime::Runtime;
 use crate::runtime::Unit;
+use crate::runtime::layout;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
 use crate::secret::SecretRef;
@@ -60,6 +65,21 @@ pub trait SecretSink: Send + Sync {
     fn store(&self, key: &SecretKey, value: SecretBytes) -> Result<SecretRef, SecretUnavailable>;
 }
 
+/// Remembers which guarded jobs were begun on an empty volume and not seen to end.
+pub trait JobNotes: Send + Sync {
+    /// Whether `job` is noted. Errors: it cannot be known.
+    fn begun(&self, job: &Name) -> Result<bool, NotNoted>;
+
+    /// Notes `job`; it is on the disk when this returns. Errors: it is not noted.
+    fn begin(&self, job: &Name) -> Result<(), NotNoted>;
+
+    /// Forgets `job`: nothing is left of it. Errors: it stays noted.
+    fn end(&self, job: &Name) -> Result<(), NotNoted>;
+}
+
+/// Why nothing could be noted or read of it.
+pub type NotNoted = Box<dyn std::error::Error + Send + Sync>;
+
 /// Everything that init jobs need.
 pub struct InitJobs<'a> {
     /// The service, as its probes see it. `standing` is not looked at.
@@ -76,6 +96,8 @@ pub struct InitJobs<'a> {
     pub secrets: &'a dyn SecretSource,
     /// Keeps what is captured.
     pub sink: &'a dyn SecretSink,
+    /// Remembers what was begun.
+    pub notes: &'a dyn JobNotes,
     /// Jobs that were [`JobReport::finished`] before; only `every_start` jobs among them run again.
     pub finished: &'a BTreeSet<Name>,
 }
@@ -162,14 +184,21 @@ fn told(init: &Init, outcome: Outcome) -> JobReport {
 }
 
 async fn one(init: &Init, jobs: &InitJobs<'_>) -> Result<Outcome, InitError> {
-    if let Some(guard) = &init.unless_exists
-        && exists(init, guard, jobs).await?
-    {
-        return Ok(Outcome::Exists);
+    let mut clears = None;
+    if let Some(guard) = &init.unless_exists {
+        let noted = |source| not_noted(init, source);
+        if jobs.notes.begun(&init.name).map_err(noted)? {
+            clears = Some(volume_of(init, guard, jobs)?);
+        } else if exists(init, guard, jobs).await? {
+            return Ok(Outcome::Exists);
+        }
     }
     let mut own_secrets = own_secrets(init, jobs)?;
     if !needed(init, jobs, &own_secrets).await? {
         return Ok(Outcome::NotNeeded);
+    }
+    if let (Some(guard), None) = (&init.unless_exists, &clears) {
+        note(init, guard, jobs).await?;
     }
     let mut worked = false;
     for (index, step) in init.steps.iter().enumerate() {
@@ -182,7 +211,11 @@ async fn one(init: &Init, jobs: &InitJobs<'_>) -> Result<Outcome, InitError> {
         }
         worked = true;
         if let Some(run) = &step.run {
-            run_step(&at, run, jobs).await?;
+            let ended = run_step(&at, run, jobs, clears.take()).await;
+            if let (Some(guard), Err(InitError::Failed { .. })) = (&init.unless_exists, &ended) {
+                remove_half(init, guard, jobs).await?;
+            }
+            ended?;
         }
         if let Some(ask) = &step.ask {
             let answer = ask_step(&at, ask, jobs, &own_secrets).await?;
@@ -224,20 +257,69 @@ impl At<'_> {
     }
 }
 
-async fn exists(init: &Init, guard: &ProviderFile, jobs: &InitJobs<'_>) -> Result<bool, InitError> {
-    let unresolved = |what| InitError::Manifest {
+/// Notes that a job is begun, where nothing is in the volume that somebody else may have put there.
+async fn note(init: &Init, guard: &ProviderFile, jobs: &InitJobs<'_>) -> Result<(), InitError> {
+    let root = volume_of(init, guard, jobs)?;
+    let looked = tokio::task::spawn_blocking(move || layout::is_empty(&root)).await;
+    let empty = looked
+        .map_err(std::io::Error::other)
+        .and_then(|looked| looked)
+        .map_err(|source| InitError::Guard {
+            job: init.name.clone(),
+            source,
+        })?;
+    if empty {
+        let noted = jobs.notes.begin(&init.name);
+        noted.map_err(|source| not_noted(init, source))?;
+    }
+    Ok(())
+}
+
+fn not_noted(init: &Init, source: NotNoted) -> InitError {
+    InitError::NotNoted {
         job: init.name.clone(),
-        what,
-    };
-    let root = jobs
-        .target
-        .volumes
-        .get(&guard.volume)
-        .ok_or_else(|| unresolved("the volume of its guard file is unknown"))?
-        .clone();
+        source,
+    }
+}
+
+/// Removes what a job left that failed, where nothing else is in the volume, before anybody can put something there.
+async fn remove_half(
+    init: &Init,
+    guard: &ProviderFile,
+    jobs: &InitJobs<'_>,
+) -> Result<(), InitError> {
+    let noted = |source| not_noted(init, source);
+    if !jobs.notes.begun(&init.name).map_err(noted)? {
+        return Ok(());
+    }
+    let root = volume_of(init, guard, jobs)?;
+    let emptied = tokio::task::spawn_blocking(move || layout::empty(&root)).await;
+    emptied
+        .map_err(std::io::Error::other)
+        .and_then(|emptied| emptied)
+        .map_err(|source| InitError::Half {
+            job: init.name.clone(),
+            source,
+        })?;
+    jobs.notes.end(&init.name).map_err(noted)
+}
+
+fn volume_of(init: &Init, guard: &ProviderFile, jobs: &InitJobs<'_>) -> Result<PathBuf, InitError> {
+    let found = jobs.target.volumes.get(&guard.volume).cloned();
+    found.ok_or_else(|| InitError::Manifest {
+        job: init.name.clone(),
+        what: "the volume of its guard file is unknown",
+    })
+}
+
+async fn exists(init: &Init, guard: &ProviderFile, jobs: &InitJobs<'_>) -> Result<bool, InitError> {
+    let root = volume_of(init, guard, jobs)?;
     let path = texts(jobs)
         .plain(&guard.path)
-        .map_err(|_| unresolved("the path of its guard file does not render"))?;
+        .map_err(|_| InitError::Manifest {
+            job: init.name.clone(),
+            what: "the path of its guard file does not render",
+        })?;
     let looked = tokio::task::spawn_blocking(move || volume_file::exists(&root, &path)).await;
     looked
         .map_err(std::io::Error::other)
@@ -329,7 +411,12 @@ fn texts<'a>(jobs: &'a InitJobs<'_>) -> Texts<'a> {
     }
 }
 
-async fn run_step(at: &At<'_>, run: &RunStep, jobs: &InitJobs<'_>) -> Result<(), InitError> {
+async fn run_step(
+    at: &At<'_>,
+    run: &RunStep,
+    jobs: &InitJobs<'_>,
+    clears: Option<PathBuf>,
+) -> Result<(), InitError> {
     let texts = texts(jobs);
     let mut args = Vec::with_capacity(run.args.len());
     for arg in &run.args {
@@ -350,6 +437,7 @@ async fn run_step(at: &At<'_>, run: &RunStep, jobs: &InitJobs<'_>) -> Result<(),
         program: program.clone(),
         args,
         timeout_seconds: RUN_TIMEOUT_SECONDS,
+        clears,
     };
     let outcome = jobs
         .runtime

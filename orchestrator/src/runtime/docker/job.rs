@@ -27,6 +27,7 @@ use crate::runtime::Job;
 use crate::runtime::JobOutcome;
 use crate::runtime::RuntimeError;
 use crate::runtime::Unit;
+use crate::runtime::layout;
 use crate::runtime::log;
 
 /// How much of a job's output is kept for its outcome. Units: bytes.
@@ -42,6 +43,18 @@ pub(super) async fn run(inner: &Inner, unit: &Unit, job: &Job) -> Result<JobOutc
     let hash = hash(unit, job);
     let fault = |action, error: &bollard::errors::Error| network::engine(service, action, error);
     if !adopt(inner, &docker, service, &name, &hash).await? {
+        if let Some(folder) = job.clears.clone() {
+            tracing::warn!(%service, job = %job.name, "what this job left when it was cut short is removed");
+            let emptied = tokio::task::spawn_blocking(move || layout::empty(&folder)).await;
+            emptied
+                .map_err(std::io::Error::other)
+                .and_then(|emptied| emptied)
+                .map_err(|source| RuntimeError::Io {
+                    service: service.clone(),
+                    action: "removing what its job left when it was cut short",
+                    source,
+                })?;
+        }
         inner.lay(unit).await?;
         let body = container::of_job(
             unit,

@@ -3,6 +3,7 @@
 //! A job takes the same way as a service, in a slot of its own below the service's, so that a job which outlives the
 //! node is found again and never runs beside itself.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::runtime::Job;
 use crate::runtime::JobOutcome;
 use crate::runtime::RuntimeError;
 use crate::runtime::Unit;
+use crate::runtime::layout;
 use crate::runtime::log;
 use crate::service::spec::SpecHash;
 
@@ -58,6 +60,9 @@ async fn begin(
             let (inner, slot, unit, job) =
                 (Arc::clone(inner), slot.clone(), unit.clone(), job.clone());
             blocking(move || {
+                if let Some(folder) = &job.clears {
+                    clear(&slot, folder, &job)?;
+                }
                 let mut record = inner.record(&unit);
                 record.spec_hash = hash(&unit, &job);
                 record.program = job.program;
@@ -79,6 +84,17 @@ async fn begin(
             other => return other,
         }
     }
+}
+
+/// Empties `folder` where no job of an earlier node still works in it.
+fn clear(slot: &Slot, folder: &Path, job: &Job) -> Result<(), RuntimeError> {
+    let seen = observe(slot).map_err(|error| slot.fault("reading its job's records", error))?;
+    if seen.running().is_some() {
+        return Ok(());
+    }
+    tracing::warn!(service = %slot.service(), job = %job.name, "what this job left when it was cut short is removed");
+    layout::empty(folder)
+        .map_err(|error| slot.fault("removing what its job left when it was cut short", error))
 }
 
 /// Names what the job is, so that the same one is waited for and another one is not.

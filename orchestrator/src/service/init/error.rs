@@ -36,6 +36,24 @@ pub enum InitError {
         #[source]
         source: std::io::Error,
     },
+    /// That it was begun could not be noted, so that it was not.
+    #[error("that init job {job} is begun could not be noted")]
+    NotNoted {
+        /// The job.
+        job: Name,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It failed, and what it left could not be removed.
+    #[error("init job {job} failed, and what it left could not be removed")]
+    Half {
+        /// The job.
+        job: Name,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A template, a volume or a program of the job does not resolve.
     #[error("init job {job} cannot run as the manifest writes it: {what}")]
     Manifest {

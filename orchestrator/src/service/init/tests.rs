@@ -35,6 +35,7 @@ use crate::service::spec::LimitSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
 
+mod cut_short;
 mod lightning;
 
 /// A vault in memory; `full` refuses to store anything more.
@@ -147,6 +148,9 @@ impl Runtime for JobRunner {
         reason = "the test's runtime runs real programs"
     )]
     async fn run_job(&self, _: &Unit, job: &Job) -> Result<JobOutcome, RuntimeError> {
+        if let Some(folder) = &job.clears {
+            layout::empty(folder).unwrap();
+        }
         let output = std::process::Command::new(&job.program)
             .args(&job.args)
             .env_clear()
@@ -159,7 +163,7 @@ impl Runtime for JobRunner {
         Ok(JobOutcome {
             exit: Exit {
                 code: output.status.code(),
-                signal: None,
+                signal: std::os::unix::process::ExitStatusExt::signal(&output.status),
                 at: UnixMillis(0),
             },
             tail: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -192,12 +196,42 @@ fn unit(service: &ServiceId) -> Unit {
     }
 }
 
+/// Notes in memory.
+#[derive(Default)]
+struct Noted(Mutex<BTreeSet<Name>>);
+
+impl JobNotes for Noted {
+    fn begun(&self, job: &Name) -> Result<bool, NotNoted> {
+        Ok(self.0.lock().unwrap().contains(job))
+    }
+
+    fn begin(&self, job: &Name) -> Result<(), NotNoted> {
+        self.0.lock().unwrap().insert(job.clone());
+        Ok(())
+    }
+
+    fn end(&self, job: &Name) -> Result<(), NotNoted> {
+        self.0.lock().unwrap().remove(job);
+        Ok(())
+    }
+}
+
 /// Runs the jobs of `target` as a caller would.
 async fn run_all<V: SecretSource + SecretSink>(
     when: InitWhen,
     target: &HealthTarget<'_>,
     vault: &V,
     finished: &[&str],
+) -> InitReport {
+    run_noted(when, target, vault, finished, &Noted::default()).await
+}
+
+async fn run_noted<V: SecretSource + SecretSink>(
+    when: InitWhen,
+    target: &HealthTarget<'_>,
+    vault: &V,
+    finished: &[&str],
+    notes: &dyn JobNotes,
 ) -> InitReport {
     let finished = finished.iter().copied().map(name).collect();
     let programs = BTreeMap::from([("sh".to_owned(), PathBuf::from("/bin/sh"))]);
@@ -210,6 +244,7 @@ async fn run_all<V: SecretSource + SecretSink>(
         programs: &programs,
         secrets: vault,
         sink: vault,
+        notes,
         finished: &finished,
     };
     run(when, &jobs).await

@@ -63,6 +63,9 @@ pub struct ServiceRecord {
     /// Init jobs that were done once for all.
     #[serde(default)]
     pub jobs_done: BTreeSet<Name>,
+    /// Init jobs that were begun on an empty volume and were not seen to be done: what lies there now is theirs alone.
+    #[serde(default)]
+    pub jobs_begun: BTreeSet<Name>,
     /// The start of the run for which the jobs of every start were done.
     #[serde(default)]
     pub alive_epoch: Option<UnixMillis>,
@@ -87,6 +90,12 @@ pub struct SeenExit {
 }
 
 impl ServiceRecord {
+    /// Notes jobs that were done once for all.
+    pub fn note_done(&mut self, jobs: BTreeSet<Name>) {
+        self.jobs_begun.retain(|job| !jobs.contains(job));
+        self.jobs_done.extend(jobs);
+    }
+
     /// Begins the record of a service of which nothing is known yet.
     #[must_use]
     pub fn new(service: ServiceId) -> Self {
@@ -101,6 +110,7 @@ impl ServiceRecord {
             needs_you: false,
             removed: false,
             jobs_done: BTreeSet::new(),
+            jobs_begun: BTreeSet::new(),
             alive_epoch: None,
             epoch_jobs: BTreeSet::new(),
             held_data: BTreeSet::new(),

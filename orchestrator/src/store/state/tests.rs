@@ -373,6 +373,7 @@ prop_compose! {
             alive_epoch: Some(UnixMillis(times[2].into())),
             epoch_jobs: jobs.iter().map(|job| name(job)).collect(),
             held_data: jobs.iter().map(|job| name(job)).collect(),
+            jobs_begun: jobs.iter().take(1).map(|job| name(job)).collect(),
             jobs_done: jobs.into_iter().map(|job| name(&job)).collect(),
             seen_exit: None,
             service,
