@@ -1,51 +1,19 @@
 //! Programs that share no code with ours, against the demo: nostr-tools, cashu-ts and Nutshell's wallet.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "it runs the clients and shows what they say"
-)]
+#![allow(clippy::disallowed_methods, reason = "it runs the clients")]
 
+#[path = "node/foreign.rs"]
+mod client;
 mod node;
 
-use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 
+use client::SET_UP;
+use client::foreign;
+use client::installed;
+use client::passes;
 use node::TestNode;
 use node::skip;
-
-const SET_UP: &str = "run tests/foreign/setup";
-
-fn foreign() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package
-        .join("../tests/foreign")
-        .canonicalize()
-        .expect("the folder of the foreign clients")
-}
-
-/// What a client needs, or nothing where it was not installed; a mark in the wrong state is no install.
-fn installed(mark: &str, list: &str, programs: &[&str]) -> bool {
-    let read = |name: &str| std::fs::read(foreign().join(name)).ok();
-    let same = read(mark).is_some_and(|done| Some(done) == read(list));
-    same && programs.iter().all(|name| foreign().join(name).exists())
-}
-
-/// Runs a client to its end; prints what it said and fails where it failed or checked less than it should.
-fn passes(command: &mut Command, least_checks: usize) {
-    let output = command.output().expect("the client starts");
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("{said}");
-    assert!(
-        output.status.success(),
-        "{command:?} failed with {:?}\n{said}\n{}",
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let checks = said.lines().filter(|line| line.starts_with("ok ")).count();
-    assert!(checks >= least_checks, "only {checks} checks ran\n{said}");
-}
 
 const NODE: &str = "cashu-ts/node_modules/.bin/node";
 
@@ -97,7 +65,11 @@ fn cashu_ts_mints_sends_and_receives() {
 #[test]
 fn the_wallet_of_nutshell_mints_sends_and_receives() {
     let list = "cashu-py/requirements.txt";
-    if !installed(".venv/requirements.done", list, &[".venv/bin/cashu"]) {
+    if !installed(
+        ".venv/cashu-py/requirements.done",
+        list,
+        &[".venv/cashu-py/bin/cashu"],
+    ) {
         return skip(&format!("the wallet `cashu` is not installed: {SET_UP}"));
     }
     let mut demo = TestNode::started("demo");
@@ -106,7 +78,7 @@ fn the_wallet_of_nutshell_mints_sends_and_receives() {
     passes(
         Command::new(foreign().join("cashu-py/wallet.sh"))
             .arg(url)
-            .env("VENV", foreign().join(".venv")),
+            .env("VENV", foreign().join(".venv/cashu-py")),
         6,
     );
     demo.ok(&["down"]);

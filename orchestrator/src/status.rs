@@ -15,6 +15,9 @@ pub struct Signal {
     pub code: String,
     /// One sentence for a person.
     pub text: String,
+    /// How much of what there is to do is done, where the service says so. Units: millionths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
 }
 
 impl Signal {
@@ -24,6 +27,7 @@ impl Signal {
             ok,
             code: code.into(),
             text: text.into(),
+            share: None,
         }
     }
 }
@@ -57,6 +61,10 @@ pub struct ServiceStatus {
     pub ready: Signal,
     /// Has it caught up?
     pub synced: Signal,
+    /// When it will have caught up at the pace of the last hour, rounded; nothing where that cannot be told yet.
+    /// Units: milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synced_at: Option<u64>,
     /// Where people and programs reach it.
     pub endpoints: Vec<EndpointStatus>,
     /// What the operator should do, where something is needed.

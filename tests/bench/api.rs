@@ -43,12 +43,13 @@ pub fn all(table: &mut Table) {
     twenty.file("node.toml", &more);
     up(&mut twenty, address);
     ready(address, SERVICES);
-    let cookie = Arc::new(own(&twenty, address));
+    let cookie = own(&twenty, address);
     let mut reads = Vec::new();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
-            let cookie = Arc::clone(&cookie);
-            std::thread::spawn(move || read(address, &cookie, number))
+            // One alone may not ask as much as fifty.
+            let token = token(address, &cookie, number);
+            std::thread::spawn(move || read(address, &token, number))
         })
         .collect();
     for client in clients {
@@ -159,20 +160,36 @@ pub fn own(node: &TestNode, address: SocketAddr) -> String {
     let body = format!(
         "{{\"code\":\"{code}\",\"name\":\"owner\",\"password\":\"four plain old words\",\"language\":\"en\"}}"
     );
-    let mut stream = connect(address);
-    write!(
-        stream,
-        "POST /api/v1/set-up HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = post(address, "set-up", "", &body);
     let cookie = answer
         .lines()
         .find_map(|line| line.strip_prefix("set-cookie: "))
         .unwrap_or_else(|| panic!("no session: {answer}"));
     cookie.split(';').next().unwrap().to_owned()
+}
+
+/// Makes a token for a program that reads.
+fn token(address: SocketAddr, cookie: &str, number: usize) -> String {
+    let body =
+        format!("{{\"name\":\"reader {number}\",\"role\":\"auditor\",\"expires_in_days\":1}}");
+    let answer = post(address, "tokens", cookie, &body);
+    let value = answer.split("\"value\":\"").nth(1);
+    let value = value.unwrap_or_else(|| panic!("no token: {answer}"));
+    value.split('"').next().unwrap().to_owned()
+}
+
+/// Posts once on a connection of its own, and returns the whole answer.
+fn post(address: SocketAddr, path: &str, cookie: &str, body: &str) -> String {
+    let mut stream = connect(address);
+    write!(
+        stream,
+        "POST /api/v1/{path} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -185,7 +202,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Asks for what a dashboard shows, on one connection, and returns how long each answer took.
-fn read(address: SocketAddr, cookie: &str, number: usize) -> Vec<Duration> {
+fn read(address: SocketAddr, token: &str, number: usize) -> Vec<Duration> {
     let mut stream = connect(address);
     let (begun, mut times) = (Instant::now(), Vec::new());
     for path in READS.iter().cycle().skip(number % READS.len()) {
@@ -193,7 +210,7 @@ fn read(address: SocketAddr, cookie: &str, number: usize) -> Vec<Duration> {
             break;
         }
         let asked = Instant::now();
-        let answer = ask(&mut stream, address, path, cookie);
+        let answer = ask(&mut stream, address, path, token);
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
         times.push(asked.elapsed());
         std::thread::sleep(PAUSE);
@@ -202,10 +219,10 @@ fn read(address: SocketAddr, cookie: &str, number: usize) -> Vec<Duration> {
 }
 
 /// Asks once and reads the whole answer; returns its head.
-fn ask(stream: &mut TcpStream, address: SocketAddr, path: &str, cookie: &str) -> String {
+fn ask(stream: &mut TcpStream, address: SocketAddr, path: &str, token: &str) -> String {
     write!(
         stream,
-        "GET /api/v1/{path} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\r\n"
+        "GET /api/v1/{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
     )
     .unwrap();
     let mut reader = BufReader::new(stream);

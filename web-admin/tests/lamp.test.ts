@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { NodeStatus, ServiceStatus } from '#lib/api/client.ts';
-import { byNeed, light, whole } from '#lib/node/lamp.ts';
+import { byNeed, light, usableAt, whole } from '#lib/node/lamp.ts';
 import { MockNode } from '#lib/mock/node.ts';
 
 const signal = (ok: boolean | null, code = 'ok') => ({ ok, code, text: '' });
@@ -13,6 +13,12 @@ test.each<[string, Partial<ServiceStatus>, string, string]>([
   ['serves and catches up', { synced: signal(false) }, 'good', 'sentence.catching_up'],
   ['was just started', { ready: signal(false, 'starting') }, 'wait', 'sentence.starting'],
   ['is restarted', { ready: signal(false, 'restarting') }, 'wait', 'sentence.restarting'],
+  [
+    'downloads what it needs',
+    { ready: signal(false, 'syncing'), synced: signal(false) },
+    'wait',
+    'sentence.syncing',
+  ],
   ['answers but does not serve', { ready: signal(false, 'refused') }, 'bad', 'sentence.bad'],
   ['does not answer', { alive: signal(false), ready: signal(false, 'silent') }, 'bad', 'sentence.bad'],
   ['cannot be asked', { ready: signal(null), alive: signal(null) }, 'unknown', 'sentence.unknown'],
@@ -33,6 +39,14 @@ test('the node is as good as its worst service', () => {
   expect(whole(status(fine, waits, bad, bad))).toEqual({ lamp: 'bad', count: 2 });
   expect(whole(status(fine, waits))).toEqual({ lamp: 'wait', count: 1 });
   expect(whole(status(fine, fine))).toEqual({ lamp: 'good', count: 2 });
+});
+
+test('a node is usable when the last of its services is, and nothing is said where one is not known', () => {
+  const syncing = (synced_at?: number) =>
+    with_({ ready: signal(false, 'syncing'), synced: signal(false), synced_at });
+  expect(usableAt(status(fine, syncing(5), syncing(9)))).toBe(9);
+  expect(usableAt(status(fine, syncing(5), syncing()))).toBeUndefined();
+  expect(usableAt(status(fine))).toBeUndefined();
 });
 
 test('a node that does not know does not say that it is good', () => {

@@ -164,6 +164,16 @@ impl Principal {
         }
     }
 
+    /// Returns what it may do; nothing for the machine's own user, who may do everything.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Self::Machine => None,
+            Self::Person(person) => Some(person.account.role),
+            Self::Program { role, .. } => Some(*role),
+        }
+    }
+
     /// Returns who it is, for the audit log.
     #[must_use]
     pub fn actor(&self) -> String {

@@ -8,6 +8,7 @@ mod change;
 mod copies;
 mod edges;
 mod engine;
+mod forecast;
 mod images;
 mod listen;
 mod machine;

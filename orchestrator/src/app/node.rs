@@ -84,6 +84,7 @@ impl RealNode {
             not_enforced: parts.engine.not_enforced(),
             kind: parts.services.ground.places.kind,
             api: parts.api,
+            forecast: std::sync::Mutex::default(),
         };
         let publisher = Arc::new(Publisher::new(sources, parts.handle.view()));
         let (status, events) = (publisher.status.subscribe(), publisher.events.subscribe());

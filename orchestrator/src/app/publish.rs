@@ -2,6 +2,7 @@
 //!
 //! It does not know who reads them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -9,9 +10,12 @@ use std::sync::PoisonError;
 
 use tokio::sync::watch;
 
+use crate::app::forecast::Forecast;
 use crate::app::services::RealServices;
 use crate::app::status::Frame;
 use crate::app::status::node_status;
+use crate::clock::UnixMillis;
+use crate::id::ServiceId;
 use crate::reconcile::View;
 use crate::runtime::RuntimeKind;
 use crate::status::NodeStatus;
@@ -22,6 +26,7 @@ pub(super) struct Sources {
     pub(super) not_enforced: Vec<String>,
     pub(super) kind: RuntimeKind,
     pub(super) api: Option<SocketAddr>,
+    pub(super) forecast: Mutex<Forecast>,
 }
 
 impl Sources {
@@ -33,9 +38,11 @@ impl Sources {
             None => self.not_enforced.clone(),
         };
         let pulling = self.services.pulling();
+        let foreseen = self.foreseen(view);
         let frame = Frame {
             world: &world,
             pulling: &pulling,
+            foreseen: &foreseen,
             runtime: self.kind,
             not_enforced: &not_enforced,
             vault: self.services.vault.facts(),
@@ -43,6 +50,19 @@ impl Sources {
             cursor,
         };
         node_status(view, &frame)
+    }
+
+    /// Takes note of how far services are, and says when they will have caught up.
+    fn foreseen(&self, view: &View) -> BTreeMap<ServiceId, UnixMillis> {
+        let clock = &self.services.clock;
+        let (now, wall) = (clock.monotonic(), clock.wall());
+        let mut forecast = self.forecast.lock().unwrap_or_else(PoisonError::into_inner);
+        let shares = view.board.iter().filter_map(|(id, (_, signals))| {
+            let share = signals.synced.share?;
+            (signals.synced.ok == Some(false)).then(|| (id.clone(), share))
+        });
+        forecast.note(shares.collect(), now);
+        forecast.foresee(now, wall)
     }
 
     /// The newest event's cursor; the last known one where it cannot be read.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::app::vault::VaultFacts;
 use crate::app::world::World;
+use crate::clock::UnixMillis;
 use crate::id::ServiceId;
 use crate::reconcile::View;
 use crate::reconcile::observed::State;
@@ -27,6 +28,8 @@ pub(super) struct Frame<'a> {
     pub(super) world: &'a World,
     /// How far the pulls are that go on.
     pub(super) pulling: &'a BTreeMap<ServiceId, String>,
+    /// When services will have caught up.
+    pub(super) foreseen: &'a BTreeMap<ServiceId, UnixMillis>,
     pub(super) runtime: RuntimeKind,
     pub(super) not_enforced: &'a [String],
     pub(super) vault: VaultFacts,
@@ -142,6 +145,7 @@ fn wanted_status(
             .and_then(|one| one.started_at)
             .map(|at| at.0),
         next: next(view, id, &state),
+        synced_at: frame.foreseen.get(id).map(|at| at.0),
         alive,
         ready,
         synced,
@@ -196,6 +200,7 @@ fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStat
         alive: signal((!unreadable).then(|| running(view, id))),
         ready: signal(Some(false)),
         synced: signal(None),
+        synced_at: None,
         endpoints: Vec::new(),
         next: next(view, id, "stopping"),
         not_enforced: frame.not_enforced.to_vec(),

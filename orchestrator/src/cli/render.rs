@@ -138,6 +138,10 @@ fn reasons(services: &[ServiceStatus]) -> String {
             let line = format!("{} {name}: {} ({})\n", service.id, signal.text, signal.code);
             text.push_str(&keep_line(&line));
         }
+        if let Some(at) = service.synced_at {
+            let line = format!("{} synced: on about {} UTC\n", service.id, &utc(at)[..16]);
+            text.push_str(&keep_line(&line));
+        }
     }
     if text.is_empty() {
         text

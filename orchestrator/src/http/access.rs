@@ -115,7 +115,7 @@ pub(super) const TABLE: &[Line] = &[
 ];
 
 /// Finds what a route asks; nothing where it is not listed.
-fn asked(method: &Method, path: &str) -> Option<Access> {
+pub(super) fn asked(method: &Method, path: &str) -> Option<Access> {
     // HEAD is GET without its body.
     let method = if method == Method::HEAD {
         "GET"
@@ -159,7 +159,12 @@ pub(super) async fn enforce(
                 if let Some(place) = request.extensions().get::<Arc<Place>>() {
                     place.know();
                 }
+                let _turn = match face.lanes.enter(&who) {
+                    Ok(turn) => turn,
+                    Err(error) => return error.into_response(),
+                };
                 request.extensions_mut().insert(who);
+                return next.run(request).await;
             }
             next.run(request).await
         }

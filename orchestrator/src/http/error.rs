@@ -2,6 +2,8 @@
 //!
 //! It does not know what a code means to a person at a terminal (`cli::exit`).
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
@@ -78,6 +80,15 @@ impl ApiError {
             format!("the request is larger than {limit} bytes"),
             "send a smaller request",
         )
+    }
+
+    /// Says when to come back: the next full second after `wait`.
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            retry_after: Some(seconds.max(1)),
+            ..self
+        }
     }
 
     /// Returns the body as it goes into a stream.

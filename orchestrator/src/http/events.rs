@@ -68,6 +68,18 @@ pub(super) struct Gap {
     pub(super) first: u64,
 }
 
+/// One event of a stream, as its reader sees it. Source: HTML, "Server-sent events".
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what a stream is made of")]
+struct SentEvent {
+    /// `event`, `status`, `gap` or `error`.
+    event: String,
+    /// What the name before it says, as JSON.
+    data: String,
+    /// The cursor, of `event` alone.
+    id: Option<String>,
+}
+
 /// Streams events (`event: event`, with the cursor as id) and each new status (`event: status`, without an id).
 ///
 /// `event: gap` says that events are missing, `event: error` ends the stream with the one error shape.
@@ -75,7 +87,7 @@ pub(super) struct Gap {
     params(Wanted, ("Last-Event-ID" = Option<u64>, Header, description = "The cursor of the last event that the reader has")),
     responses(
         (status = 200, description = "Server-sent events: event (Event), status (NodeStatus), gap (Gap), error (ErrorBody)",
-            content_type = "text/event-stream", body = Event),
+            content_type = "text/event-stream", body = SentEvent),
         (status = 400, description = "The query or the cursor is not understood", body = ErrorBody),
         (status = 503, description = "Too many streams are open", body = ErrorBody),
     ))]
@@ -95,8 +107,9 @@ pub(super) async fn events(
                 .ok_or_else(bad_cursor)?,
         ),
     };
-    let place = face.stream_place()?;
-    let over = access::over(face.clone(), headers, who.map(|who| who.0), Right::Read);
+    let who = who.map(|who| who.0);
+    let place = face.lanes.stream(who.as_ref())?;
+    let over = access::over(face.clone(), headers, who, Right::Read);
     let reader = Reader::new(&face, place, last.or(wanted.after), &wanted);
     let items = stream::unfold(reader, |mut reader| async move {
         let item = reader.next().await?;

@@ -53,7 +53,9 @@ pub(super) struct Wanted {
     params(("id" = String, Path, description = "The service"), Wanted),
     responses(
         (status = 200, description = "The lines", content_type = "text/plain", body = String),
+        (status = 400, description = "The query is not understood", body = ErrorBody),
         (status = 404, description = "There is no such service", body = ErrorBody),
+        (status = 503, description = "Too many streams are open", body = ErrorBody),
     ))]
 pub(super) async fn logs(
     State(face): State<Face>,
@@ -73,7 +75,7 @@ pub(super) async fn logs(
         tail: wanted.tail.unwrap_or(TAIL).min(TAIL_LIMIT),
         follow: wanted.follow.unwrap_or(false),
     };
-    let place = face.stream_place()?;
+    let place = face.lanes.stream(Some(&who))?;
     let token = face.token.clone();
     let over = access::over(face.clone(), headers, Some(who), Right::Run);
     let lines = face.node.logs(&service, query).await?;

@@ -9,6 +9,7 @@ mod control;
 mod error;
 mod events;
 mod guard;
+mod lanes;
 mod logs;
 mod metrics;
 mod openapi;

@@ -2,7 +2,24 @@
 //!
 //! A test fails when the kept copy is stale; `flash-node openapi` prints the fresh one.
 
+use axum::http::Method;
+use utoipa::Modify;
 use utoipa::OpenApi;
+use utoipa::openapi::Content;
+use utoipa::openapi::Ref;
+use utoipa::openapi::Response;
+use utoipa::openapi::ResponseBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::PathItem;
+use utoipa::openapi::security::ApiKey;
+use utoipa::openapi::security::ApiKeyValue;
+use utoipa::openapi::security::HttpAuthScheme;
+use utoipa::openapi::security::HttpBuilder;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::security::SecurityScheme;
+
+use super::access;
+use super::access::Access;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -74,9 +91,140 @@ use utoipa::OpenApi;
         super::people::verify_audit_log,
         super::people::shop,
     ),
-    components(schemas(super::events::Gap, crate::status::NodeStatus)),
+    components(schemas(super::events::Gap, crate::node::Event, crate::status::NodeStatus)),
+    modifiers(&Everywhere),
 )]
 struct Document;
+
+/// Adds what a request may meet wherever it goes: each handler names what is its own.
+struct Everywhere;
+
+/// A refusal that many operations share: its status, its name among the document's responses, and what it means.
+type Shared = (u16, &'static str, &'static str);
+
+/// Whatever is asked.
+const ALWAYS: &[Shared] = &[
+    (
+        413,
+        "TooLarge",
+        "The body is larger than any that the API takes",
+    ),
+    (
+        500,
+        "Internal",
+        "Something failed inside; the node's log tells the cause",
+    ),
+];
+/// Over TCP.
+const OVER_TCP: &[Shared] = &[(
+    403,
+    "Forbidden",
+    "The request was caused by a page that is not this node's, or whoever asks may not",
+)];
+/// Where somebody has to be signed in.
+const SIGNED_IN: &[Shared] = &[
+    (401, "SignedOut", "Nobody is signed in"),
+    (
+        409,
+        "Conflict",
+        "As things stand this cannot be done, or nobody owns the node yet",
+    ),
+    (423, "Sealed", "The vault is sealed"),
+    (
+        429,
+        "TooOften",
+        "Whoever asks does so too often; Retry-After says when to come back",
+    ),
+];
+/// Where a body is read.
+const WITH_BODY: &[Shared] = &[
+    (400, "BadBody", "The body is not what this path takes"),
+    (408, "SlowBody", "The body did not arrive in time"),
+    (415, "NotJson", "The body is not announced as JSON"),
+];
+/// Where the node is asked to do something.
+const CHANGE: &[Shared] = &[
+    (
+        409,
+        "Conflict",
+        "As things stand this cannot be done, or nobody owns the node yet",
+    ),
+    (422, "Mistake", "A value or a file holds a mistake"),
+    (423, "Sealed", "The vault is sealed"),
+    (
+        503,
+        "Away",
+        "The node starts or stops, or its disk does not answer",
+    ),
+];
+
+impl Modify for Everywhere {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let cookie = "A session's cookie, which POST /api/v1/session sets; its name ends with the port of the node";
+        let cookie = ApiKeyValue::with_description("flash_session_PORT", cookie);
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
+        components.add_security_scheme("session", cookie);
+        for (_, name, why) in [ALWAYS, OVER_TCP, SIGNED_IN, WITH_BODY, CHANGE].concat() {
+            let response = refusal(why).into();
+            components.responses.insert(name.to_owned(), response);
+        }
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                complete(operation, access::asked(&method, path));
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, item.get.as_mut()),
+        (Method::POST, item.post.as_mut()),
+        (Method::PATCH, item.patch.as_mut()),
+        (Method::DELETE, item.delete.as_mut()),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+/// Without `access` it answers on the unix socket alone.
+fn complete(operation: &mut Operation, access: Option<Access>) {
+    let tags = operation.tags.as_deref().unwrap_or_default();
+    let changes = tags.iter().any(|tag| tag == "change");
+    let needs = matches!(access, Some(Access::Needs(_) | Access::Confirmed(_)));
+    if needs {
+        let mut ways = vec![SecurityRequirement::new("session", [""; 0])];
+        // Whoever has to show a password again is a person.
+        if !matches!(access, Some(Access::Confirmed(_))) {
+            ways.push(SecurityRequirement::new("token", [""; 0]));
+        }
+        operation.security = Some(ways);
+    }
+    let body = operation.request_body.is_some();
+    let parts = [
+        (true, ALWAYS),
+        (access.is_some(), OVER_TCP),
+        (needs, SIGNED_IN),
+        (body, WITH_BODY),
+        (changes, CHANGE),
+    ];
+    for (status, name, _) in parts.iter().filter(|(is, _)| *is).flat_map(|(_, all)| *all) {
+        let all = &mut operation.responses.responses;
+        all.entry(status.to_string())
+            .or_insert_with(|| Ref::from_response_name(*name).into());
+    }
+}
+
+fn refusal(why: &str) -> Response {
+    let content = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+    ResponseBuilder::new()
+        .description(why)
+        .content("application/json", content)
+        .build()
+}
 
 /// Returns the document as JSON text, ended by a line feed.
 #[must_use]

@@ -12,7 +12,6 @@ use axum::routing::delete;
 use axum::routing::get;
 use axum::routing::patch;
 use axum::routing::post;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::access;
@@ -20,6 +19,7 @@ use super::control;
 use super::error::ApiError;
 use super::events;
 use super::guard;
+use super::lanes::Lanes;
 use super::logs;
 use super::metrics::Metrics;
 use super::pages;
@@ -32,9 +32,6 @@ use super::tasks;
 use crate::account::Accounts;
 use crate::node::Node;
 use crate::status::NodeStatus;
-
-/// How many streams (events, logs) one listener keeps open at once; plain requests always find a place beside them.
-pub(super) const STREAM_LIMIT: usize = 48;
 
 /// What every handler is given.
 #[derive(Clone)]
@@ -49,8 +46,8 @@ pub(super) struct Face {
     pub(super) token: CancellationToken,
     /// What is counted here.
     pub(super) metrics: Arc<Metrics>,
-    /// Places for streams.
-    pub(super) streams: Arc<Semaphore>,
+    /// How much each may ask, and places for streams.
+    pub(super) lanes: Arc<Lanes>,
 }
 
 impl Face {
@@ -67,25 +64,13 @@ impl Face {
             cookies: Arc::new(Cookies::of(port)),
             token,
             metrics: Arc::default(),
-            streams: Arc::new(Semaphore::new(STREAM_LIMIT)),
+            lanes: Arc::new(Lanes::new()),
         }
     }
 
     /// Returns the status as it is now.
     pub(super) fn status(&self) -> NodeStatus {
         self.node.status().borrow().clone()
-    }
-
-    /// Takes a place for a stream. Errors: 503 where all are taken.
-    pub(super) fn stream_place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too_many_streams",
-                format!("{STREAM_LIMIT} streams are open already"),
-                "close one, then try again",
-            )
-        })
     }
 }
 

@@ -566,7 +566,7 @@ async fn a_stream_without_follow_ends_with_the_newest_event_over_many_pages() {
 async fn streams_are_bounded_and_leave_room_for_questions() {
     let server = tcp().await;
     let mut open = Vec::new();
-    for _ in 0..super::router::STREAM_LIMIT {
+    for _ in 0..super::lanes::STAFF.streams {
         open.push(server.open("GET", "/api/v1/events", &[]).await);
     }
     let answer = server.refused("GET", "/api/v1/events", &[]).await;

@@ -132,6 +132,8 @@ rules! {
     ConditionQuestion = "condition_question",
     /// A condition has a pointer where its question needs one.
     ConditionPointer = "condition_pointer",
+    /// Only a rule of `synced` says how far the service is.
+    ShareElsewhere = "share_elsewhere",
     /// Init jobs have names of their own.
     DuplicateInit = "duplicate_init",
     /// A job before the start asks nothing, since nothing runs that could answer.

@@ -567,6 +567,8 @@ pub struct Rule {
     pub code: Name,
     /// One sentence, a template over the probes' answers.
     pub text: String,
+    /// Where a number from 0 to 1 stands that says how far it is; `synced` only. From it the node foretells when it is done.
+    pub share: Option<SameAs>,
 }
 
 /// A condition on one probe's answer.
@@ -597,7 +599,7 @@ pub struct Condition {
     pub same_as: Option<SameAs>,
 }
 
-/// Another probe's value.
+/// A value in a probe's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SameAs {

@@ -74,6 +74,7 @@ pub fn service(id: &str, endpoint: &str, url: &str) -> ServiceStatus {
         alive: Signal::new(Some(true), "alive", "it runs and answers"),
         ready: Signal::new(Some(true), "ready", "it serves"),
         synced: Signal::new(None, "not_applicable", "there is nothing to catch up with"),
+        synced_at: None,
         endpoints: vec![EndpointStatus {
             name: endpoint.to_owned(),
             url: url.to_owned(),

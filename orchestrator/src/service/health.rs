@@ -190,6 +190,7 @@ pub(in crate::service) fn name_conditions(conditions: &[Condition], into: &mut B
 /// Names the probes that a rule needs, for its conditions and for its sentence.
 fn name_rule(rule: &Rule, manifest: &Manifest, into: &mut BTreeSet<Name>) {
     name_conditions(&rule.when, into);
+    into.extend(rule.share.iter().map(|share| share.probe.clone()));
     for variable in template::variables_read(&rule.text) {
         let name = variable.split('.').next().unwrap_or_default();
         let mut probes = manifest.probes.keys();

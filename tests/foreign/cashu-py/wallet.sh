@@ -4,7 +4,7 @@
 set -eu
 [ $# -eq 1 ] || { echo "usage: VENV=path wallet.sh MINT_URL" >&2; exit 2; }
 url=$1
-cashu=${VENV:?"set VENV to the environment that setup.sh made"}/bin/cashu
+cashu=${VENV:?"set VENV to the environment that python.sh made"}/bin/cashu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 

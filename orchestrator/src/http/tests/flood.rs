@@ -1,5 +1,7 @@
 //! Who is answered while strangers take every place.
 
+use serde_json::Value;
+
 use super::*;
 
 const FEW: Limits = Limits {
@@ -150,4 +152,34 @@ async fn an_answer_that_is_under_way_is_not_cut_off() {
         .node
         .change(|status| status.services[0].ready.ok = Some(false));
     events.until("event: status").await;
+}
+
+#[tokio::test]
+async fn who_is_known_and_asks_without_end_is_told_to_wait_and_nobody_else_notices() {
+    let server = tcp().await;
+    server.people();
+    let (till, owner) = (server.cookie("cashier"), server.cookie("owner"));
+    let mut answers: std::collections::BTreeMap<u16, u32> = std::collections::BTreeMap::new();
+    let refused = loop {
+        let answer = server.ask("GET", "/api/v1/shop", &till, &Value::Null).await;
+        *answers.entry(answer.status.as_u16()).or_default() += 1;
+        if answer.status != StatusCode::OK {
+            break answer;
+        }
+        assert!(answers[&200] < 10_000, "it is never told to wait");
+    };
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.code(), "too_many_requests");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert!(
+        answers[&200] >= 90,
+        "{answers:?}: a till may ask much at once"
+    );
+    let other = server
+        .ask("GET", "/api/v1/status", &owner, &Value::Null)
+        .await;
+    assert_eq!(other.status, StatusCode::OK);
+    // What everybody may see is not counted to anybody.
+    let page = server.ask("GET", "/api/v1/session", "", &Value::Null).await;
+    assert_eq!(page.status, StatusCode::OK);
 }

@@ -30,8 +30,8 @@ fn secret(text: &str) -> SecretBytes {
 
 /// One answer.
 pub(super) struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
     text: String,
 }
 
@@ -40,7 +40,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
-    fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         error(&self.text).code
     }
 
@@ -57,7 +57,13 @@ impl Answer {
 }
 
 impl Tcp {
-    async fn ask(&self, method: &str, path: &str, cookies: &str, body: &Value) -> Answer {
+    pub(super) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        cookies: &str,
+        body: &Value,
+    ) -> Answer {
         let host = self.address.to_string();
         let mut headers = vec![
             ("host", host.as_str()),

@@ -9,6 +9,7 @@ use crate::manifest::schema::Ask;
 use crate::manifest::schema::Condition;
 use crate::manifest::schema::Manifest;
 use crate::manifest::schema::Probe;
+use crate::manifest::schema::SameAs;
 
 pub(super) fn check_signals(manifest: &Manifest, found: &mut Findings) {
     for (signal, rules) in manifest.health.signals() {
@@ -51,6 +52,10 @@ pub(super) fn check_signals(manifest: &Manifest, found: &mut Findings) {
 pub(super) fn check_conditions(manifest: &Manifest, found: &mut Findings) {
     for (signal, rules) in manifest.health.signals() {
         for (index, rule) in rules.iter().enumerate() {
+            if let Some(share) = &rule.share {
+                let at = place!["health", signal, index, "share"];
+                check_share(manifest, signal, &at, share, found);
+            }
             for (condition_index, condition) in rule.when.iter().enumerate() {
                 let at = place!["health", signal, index, "when", condition_index];
                 check_condition(manifest, &at, condition, found);
@@ -62,6 +67,31 @@ pub(super) fn check_conditions(manifest: &Manifest, found: &mut Findings) {
             let at = place!["init", index, "only_if", condition_index];
             check_condition(manifest, &at, condition, found);
         }
+    }
+}
+
+fn check_share(manifest: &Manifest, signal: &str, at: &Path, share: &SameAs, found: &mut Findings) {
+    found.refer(
+        at.then("probe"),
+        "probe",
+        &share.probe,
+        manifest.probes.keys(),
+    );
+    if !is_pointer(&share.pointer) {
+        found.add_with_hint(
+            Rule::ConditionPointer,
+            at.then("pointer"),
+            "the pointer is not a JSON pointer",
+            "write it like `/result/verificationprogress`",
+        );
+    }
+    if signal != "synced" {
+        found.add_with_hint(
+            Rule::ShareElsewhere,
+            at.clone(),
+            format!("`{signal}` has no share: only what catches up is so far and no further"),
+            "move it to a rule of `synced`",
+        );
     }
 }
 

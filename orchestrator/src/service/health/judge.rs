@@ -89,11 +89,11 @@ pub fn judge(
     for rule in rules {
         match all(&rule.when, answers) {
             Truth::True => {
-                return Signal::new(
-                    rule.ok,
-                    rule.code.as_str(),
-                    sentence(rule, answers, settings),
-                );
+                let text = sentence(rule, answers, settings);
+                return Signal {
+                    share: share(rule, answers),
+                    ..Signal::new(rule.ok, rule.code.as_str(), text)
+                };
             }
             Truth::False => {}
             Truth::Unknown(why) => return why.signal(),
@@ -234,6 +234,22 @@ fn same(left: Option<&Value>, right: Option<&Value>) -> bool {
         .zip(number(right))
         .is_some_and(|(left, right)| left == right);
     equal(left, right) || as_numbers
+}
+
+/// Reads how far the service is. Units: millionths; nothing where it does not say so.
+fn share(rule: &Rule, answers: &BTreeMap<Name, Asked>) -> Option<u32> {
+    let of = rule.share.as_ref()?;
+    let Some(Asked::Answer(answer)) = answers.get(&of.probe) else {
+        return None;
+    };
+    let number = number_at(at(answer, &of.pointer)).filter(|share| (0.0..=1.0).contains(share))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it lies between 0 and a million"
+    )]
+    let millionths = (number * 1e6).floor() as u32;
+    Some(millionths)
 }
 
 /// Renders a rule's text over the settings and the answers: a probe's name stands for its answer's JSON, or for its

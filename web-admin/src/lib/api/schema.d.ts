@@ -1180,6 +1180,15 @@ export interface components {
             memory_used: number;
         };
         SecretText: string;
+        /** @description One event of a stream, as its reader sees it. Source: HTML, "Server-sent events". */
+        SentEvent: {
+            /** @description What the name before it says, as JSON. */
+            data: string;
+            /** @description `event`, `status`, `gap` or `error`. */
+            event: string;
+            /** @description The cursor, of `event` alone. */
+            id?: string | null;
+        };
         /** @description What can be set of one service. */
         ServiceSettings: {
             /** @description The service. */
@@ -1217,6 +1226,12 @@ export interface components {
             state: string;
             /** @description Has it caught up? */
             synced: components["schemas"]["Signal"];
+            /**
+             * Format: int64
+             * @description When it will have caught up at the pace of the last hour, rounded; nothing where that cannot be told yet.
+             *     Units: milliseconds since the Unix epoch.
+             */
+            synced_at?: number | null;
             /** @description What people call it. */
             title: string;
         };
@@ -1351,6 +1366,11 @@ export interface components {
             code: string;
             /** @description True, false, or null where it cannot be known now. */
             ok?: boolean | null;
+            /**
+             * Format: int32
+             * @description How much of what there is to do is done, where the service says so. Units: millionths.
+             */
+            share?: number | null;
             /** @description One sentence for a person. */
             text: string;
         };
@@ -1456,7 +1476,116 @@ export interface components {
          */
         Way: "between" | "way_out" | "published";
     };
-    responses: never;
+    responses: {
+        /** @description The node starts or stops, or its disk does not answer */
+        Away: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description The body is not what this path takes */
+        BadBody: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description As things stand this cannot be done, or nobody owns the node yet */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description The request was caused by a page that is not this node's, or whoever asks may not */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description Something failed inside; the node's log tells the cause */
+        Internal: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description A value or a file holds a mistake */
+        Mistake: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description The body is not announced as JSON */
+        NotJson: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description The vault is sealed */
+        Sealed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description Nobody is signed in */
+        SignedOut: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description The body did not arrive in time */
+        SlowBody: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description The body is larger than any that the API takes */
+        TooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        /** @description Whoever asks does so too often; Retry-After says when to come back */
+        TooOften: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1484,6 +1613,13 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description It is no language tag */
             422: {
                 headers: {
@@ -1493,6 +1629,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     change_password: {
@@ -1515,6 +1654,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
             /** @description The password of today is another */
             401: {
                 headers: {
@@ -1524,6 +1664,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description The new one is not allowed */
             422: {
                 headers: {
@@ -1533,6 +1678,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
             /** @description Too many attempts */
             429: {
                 headers: {
@@ -1542,6 +1688,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
         };
     };
     recovery_codes: {
@@ -1562,6 +1709,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
+            401: components["responses"]["SignedOut"];
             /** @description The password must be shown again */
             403: {
                 headers: {
@@ -1580,6 +1728,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     begin_factor: {
@@ -1600,6 +1752,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewFactorView"];
                 };
             };
+            401: components["responses"]["SignedOut"];
             /** @description The password must be shown again */
             403: {
                 headers: {
@@ -1609,6 +1762,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     drop_factor: {
@@ -1627,6 +1785,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["SignedOut"];
             /** @description The password must be shown again */
             403: {
                 headers: {
@@ -1645,6 +1804,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     confirm_factor: {
@@ -1669,6 +1832,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
+            400: components["responses"]["BadBody"];
             /** @description The code is wrong */
             401: {
                 headers: {
@@ -1678,6 +1842,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             /** @description No second factor is being set up */
             409: {
                 headers: {
@@ -1687,6 +1853,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     accounts: {
@@ -1707,6 +1878,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccountList"];
                 };
             };
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it */
             403: {
                 headers: {
@@ -1716,6 +1888,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     add_account: {
@@ -1740,6 +1917,8 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it, or the password must be shown again */
             403: {
                 headers: {
@@ -1749,6 +1928,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             /** @description The name is taken */
             409: {
                 headers: {
@@ -1758,6 +1938,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description Name, password or language is not allowed */
             422: {
                 headers: {
@@ -1767,6 +1949,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     drop_account: {
@@ -1788,6 +1973,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it, or the password must be shown again */
             403: {
                 headers: {
@@ -1815,6 +2001,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     change_account: {
@@ -1842,6 +2032,8 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it, or the password must be shown again */
             403: {
                 headers: {
@@ -1860,6 +2052,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             /** @description It is the last owner */
             409: {
                 headers: {
@@ -1869,6 +2062,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description The password is not allowed */
             422: {
                 headers: {
@@ -1878,6 +2073,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     reset: {
@@ -1902,6 +2100,7 @@ export interface operations {
                     "application/json": components["schemas"]["Account"];
                 };
             };
+            400: components["responses"]["BadBody"];
             /** @description There is no such account */
             404: {
                 headers: {
@@ -1911,6 +2110,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description The password is not allowed */
             422: {
                 headers: {
@@ -1920,6 +2122,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
         };
     };
     apply: {
@@ -1940,6 +2143,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             /** @description A file holds a mistake */
             422: {
                 headers: {
@@ -1949,6 +2156,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     audit: {
@@ -1969,6 +2180,15 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     audit_log: {
@@ -2003,6 +2223,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it */
             403: {
                 headers: {
@@ -2012,6 +2233,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     verify_audit_log: {
@@ -2032,6 +2258,7 @@ export interface operations {
                     "application/json": components["schemas"]["Verdict"];
                 };
             };
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it */
             403: {
                 headers: {
@@ -2041,6 +2268,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     down: {
@@ -2061,6 +2293,15 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     list_edges: {
@@ -2081,6 +2322,13 @@ export interface operations {
                     "application/json": components["schemas"]["Edges"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     edges: {
@@ -2101,6 +2349,15 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     events: {
@@ -2128,7 +2385,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Event"];
+                    "text/event-stream": components["schemas"]["SentEvent"];
                 };
             };
             /** @description The query or the cursor is not understood */
@@ -2140,6 +2397,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
             /** @description Too many streams are open */
             503: {
                 headers: {
@@ -2169,6 +2433,13 @@ export interface operations {
                     "application/json": components["schemas"]["Images"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     images: {
@@ -2189,6 +2460,15 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     machine: {
@@ -2209,6 +2489,13 @@ export interface operations {
                     "application/json": components["schemas"]["Machine"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
             /** @description A disk does not answer */
             503: {
                 headers: {
@@ -2238,6 +2525,9 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            500: components["responses"]["Internal"];
         };
     };
     plan: {
@@ -2258,6 +2548,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             /** @description A file holds a mistake */
             422: {
                 headers: {
@@ -2267,6 +2561,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     rotate: {
@@ -2291,6 +2589,9 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such edge */
             404: {
                 headers: {
@@ -2300,6 +2601,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             /** @description The node does not make this credential */
             409: {
                 headers: {
@@ -2309,6 +2611,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     services: {
@@ -2329,6 +2638,13 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceStatus"][];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     service: {
@@ -2352,6 +2668,8 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceStatus"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such service */
             404: {
                 headers: {
@@ -2361,6 +2679,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     set_image: {
@@ -2388,6 +2711,9 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such service */
             404: {
                 headers: {
@@ -2397,6 +2723,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description The image is not named by what it holds */
             422: {
                 headers: {
@@ -2406,6 +2736,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     logs: {
@@ -2434,8 +2768,33 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description The query is not understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such service */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            /** @description Too many streams are open */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2470,6 +2829,8 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
             /** @description The name typed again is another */
             403: {
                 headers: {
@@ -2488,6 +2849,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     remove: {
@@ -2511,6 +2881,8 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such service */
             404: {
                 headers: {
@@ -2520,6 +2892,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     retry: {
@@ -2543,6 +2922,8 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such service */
             404: {
                 headers: {
@@ -2552,6 +2933,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     set: {
@@ -2581,6 +2969,9 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such service or setting */
             404: {
                 headers: {
@@ -2590,6 +2981,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description The value is not allowed */
             422: {
                 headers: {
@@ -2599,6 +2994,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     session: {
@@ -2619,6 +3018,9 @@ export interface operations {
                     "application/json": components["schemas"]["SessionView"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            500: components["responses"]["Internal"];
         };
     };
     sign_in: {
@@ -2643,6 +3045,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionView"];
                 };
             };
+            400: components["responses"]["BadBody"];
             /** @description Name, password or code is wrong, or a code is needed */
             401: {
                 headers: {
@@ -2652,6 +3055,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description The vault is sealed */
             423: {
                 headers: {
@@ -2670,6 +3077,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
         };
     };
     sign_out: {
@@ -2697,6 +3105,12 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     confirm: {
@@ -2721,6 +3135,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionView"];
                 };
             };
+            400: components["responses"]["BadBody"];
             /** @description The password or the code is wrong */
             401: {
                 headers: {
@@ -2730,6 +3145,12 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            423: components["responses"]["Sealed"];
             /** @description Too many attempts */
             429: {
                 headers: {
@@ -2739,6 +3160,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
         };
     };
     sessions: {
@@ -2768,6 +3190,12 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     drop_other_sessions: {
@@ -2795,6 +3223,12 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     drop_session: {
@@ -2816,6 +3250,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such session */
             404: {
                 headers: {
@@ -2825,6 +3261,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     set_up: {
@@ -2849,6 +3290,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionView"];
                 };
             };
+            400: components["responses"]["BadBody"];
             /** @description The code is another */
             403: {
                 headers: {
@@ -2858,6 +3300,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             /** @description The node has an owner, or the name is taken */
             409: {
                 headers: {
@@ -2867,6 +3310,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description Name, password or language is not allowed */
             422: {
                 headers: {
@@ -2894,6 +3339,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
         };
     };
     list_settings: {
@@ -2914,6 +3360,13 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     set_many: {
@@ -2938,6 +3391,9 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such service or setting */
             404: {
                 headers: {
@@ -2947,6 +3403,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description A value is not allowed, or nothing is named */
             422: {
                 headers: {
@@ -2956,6 +3416,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     set_up_code: {
@@ -2985,6 +3449,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
             /** @description The vault is sealed */
             423: {
                 headers: {
@@ -2994,6 +3459,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
         };
     };
     shop: {
@@ -3023,6 +3489,12 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     status: {
@@ -3043,6 +3515,7 @@ export interface operations {
                     "application/json": components["schemas"]["NodeStatus"];
                 };
             };
+            401: components["responses"]["SignedOut"];
             /** @description Host, Origin or Sec-Fetch-Site is not this node's */
             403: {
                 headers: {
@@ -3052,6 +3525,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     tasks: {
@@ -3072,6 +3550,13 @@ export interface operations {
                     "application/json": components["schemas"]["TaskList"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
             /** @description A disk does not answer */
             503: {
                 headers: {
@@ -3101,6 +3586,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenList"];
                 };
             };
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it */
             403: {
                 headers: {
@@ -3110,6 +3596,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     add_token: {
@@ -3134,6 +3625,8 @@ export interface operations {
                     "application/json": components["schemas"]["MadeToken"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
             /** @description It could do more than you, or the password must be shown again */
             403: {
                 headers: {
@@ -3143,6 +3636,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description Name or time is not allowed */
             422: {
                 headers: {
@@ -3152,6 +3649,9 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     drop_token: {
@@ -3173,6 +3673,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["SignedOut"];
             /** @description The role does not allow it, or the password must be shown again */
             403: {
                 headers: {
@@ -3191,6 +3692,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     add_key_file: {
@@ -3215,6 +3721,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description It cannot be written there */
             422: {
                 headers: {
@@ -3224,6 +3734,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
         };
     };
     change_passphrase: {
@@ -3248,6 +3759,8 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
             /** @description The vault did not open with this */
             403: {
                 headers: {
@@ -3257,6 +3770,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description The new passphrase is too weak */
             422: {
                 headers: {
@@ -3266,6 +3783,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     seal: {
@@ -3286,6 +3807,8 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no vault, or it opens itself */
             409: {
                 headers: {
@@ -3295,6 +3818,12 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     unlock: {
@@ -3319,6 +3848,7 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             /** @description It did not open with this */
             403: {
                 headers: {
@@ -3328,6 +3858,12 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
             /** @description Too many attempts */
             429: {
                 headers: {
@@ -3337,6 +3873,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     metrics: {
@@ -3357,6 +3895,13 @@ export interface operations {
                     "application/openmetrics-text": unknown;
                 };
             };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
 }

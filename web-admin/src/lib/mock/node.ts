@@ -50,7 +50,9 @@ const good = (): ServiceStatus[] => [
 
 const trouble = (): ServiceStatus[] => [
   service('bitcoind', 'Bitcoin Core', 'http://127.0.0.1:18443', {
-    synced: { ok: false, code: 'behind', text: 'block 512,000 of 870,112' },
+    ready: { ok: false, code: 'syncing', text: 'Bitcoin Core downloads the chain: 58.84 %.' },
+    synced: { ok: false, code: 'syncing', text: 'block 512,000 of 870,112', share: 588_430 },
+    synced_at: NOW + 4500 * MINUTE,
   }),
   service('electrs', 'Electrum server', 'tcp://127.0.0.1:60401', {
     state: 'held_back',

@@ -34,6 +34,9 @@ export function light(service: ServiceStatus): Light {
       ? { lamp: 'good', sentence: 'sentence.catching_up' }
       : { lamp: 'good', sentence: 'sentence.good' };
   }
+  if (ready.code === 'syncing' && synced.ok === false) {
+    return { lamp: 'wait', sentence: 'sentence.syncing' };
+  }
   if (ready.code === 'restarting') return { lamp: 'wait', sentence: 'sentence.restarting' };
   if (ready.code === 'starting' || ready.code === 'initialising' || service.state === 'prepared') {
     return { lamp: 'wait', sentence: 'sentence.starting' };
@@ -52,6 +55,14 @@ export function whole(status: NodeStatus): { lamp: Lamp; count: number } {
   const worst = ORDER.find((lamp) => lamp !== 'off' && lamps.includes(lamp));
   if (!worst) return { lamp: lamps.length ? 'off' : 'unknown', count: lamps.length };
   return { lamp: worst, count: lamps.filter((lamp) => lamp === worst).length };
+}
+
+/** When all that catches up will have done so, as far as the node can tell; nothing where one cannot be told. */
+export function usableAt(status: NodeStatus): number | undefined {
+  const behind = status.services.filter((service) => light(service).sentence === 'sentence.syncing');
+  const moments = behind.map((service) => service.synced_at ?? Infinity);
+  const last = Math.max(...moments);
+  return Number.isFinite(last) ? last : undefined;
 }
 
 /** Sorts services by how pressing their lamp is, then by title. */

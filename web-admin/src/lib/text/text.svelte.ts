@@ -67,6 +67,24 @@ export function when(at: number): string {
   return new Intl.DateTimeFormat(words.language, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
 }
 
+/** Further ahead than this only the day is told. Units: milliseconds. */
+const BY_DAY = 36 * 3_600_000;
+
+/** Writes a moment ahead as precisely as it is foretold. Units: milliseconds since the Unix epoch. */
+export function about(at: number, now: number): string {
+  return new Intl.DateTimeFormat(
+    words.language,
+    at - now > BY_DAY
+      ? { weekday: 'long', day: 'numeric', month: 'long' }
+      : { weekday: 'long', day: 'numeric', month: 'long', hour: 'numeric', minute: '2-digit' },
+  ).format(at);
+}
+
+/** Writes a share of a whole, from 0 to 1, as people read it. */
+export function percent(share: number): string {
+  return new Intl.NumberFormat(words.language, { style: 'percent', maximumFractionDigits: 1 }).format(share);
+}
+
 /** Writes a size as people read it. Units: bytes. */
 export function size(bytes: number): string {
   const steps = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;

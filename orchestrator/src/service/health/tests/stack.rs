@@ -59,6 +59,29 @@ fn check(manifest: &Manifest, answers: &[Recorded], ready: Verdict, synced: Verd
 type Verdict = (Option<bool>, &'static str);
 
 #[test]
+fn bitcoind_says_how_far_it_is_while_it_downloads_and_only_then() {
+    let manifest = embedded("bitcoind");
+    let share = |progress: &str, downloads: bool| {
+        let answer = format!(
+            r#"{{"result":{{"blocks":100,"headers":900,"verificationprogress":{progress},"initialblockdownload":{downloads}}},"error":null}}"#
+        );
+        let answers = recorded(&[("chain", Some(200), answer.leak())]);
+        judge(&manifest.health.synced, &answers, &BTreeMap::new()).share
+    };
+    assert_eq!(share("0.1234567", true), Some(123_456));
+    assert_eq!(share("0", true), Some(0));
+    assert_eq!(share("1", true), Some(1_000_000));
+    // What is no share is none.
+    for odd in ["1.5", "-0.1", "null", "\"much\""] {
+        assert_eq!(share(odd, true), None, "{odd}");
+    }
+    assert_eq!(share("0.9999", false), None);
+    let silent = recorded(&[("chain", None, SILENCE)]);
+    let signal = judge(&manifest.health.synced, &silent, &BTreeMap::new());
+    assert_eq!(signal.share, None);
+}
+
+#[test]
 fn bitcoind_is_read_through_its_whole_start() {
     let manifest = embedded("bitcoind");
     let warming = r#"{"result":null,"error":{"code":-28,"message":"Loading block index…"},"id":"flash-node"}"#;
