@@ -849,9 +849,11 @@ fn every_row_of_the_table_names_tests_that_exist_and_every_test_has_a_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |name: &str| std::fs::read_to_string(root.join(name)).expect("there");
     let table = read("docs/faults.md");
-    let own = read("tests/faults.rs")
-        + &read("tests/container_faults.rs")
-        + &read("tests/container_faults/kills.rs");
+    let mut own = read("tests/faults.rs") + &read("tests/container_faults.rs");
+    for entry in std::fs::read_dir(root.join("tests/container_faults")).expect("parts") {
+        let path = entry.expect("a part").path();
+        own.push_str(&std::fs::read_to_string(path).expect("a part"));
+    }
     let others = read("orchestrator/src/reconcile/tests.rs");
     let is_test = |source: &str, name: &str| {
         source.contains(&format!("#[test]\nfn {name}()"))
