@@ -85,13 +85,13 @@ async fn what_runs_is_asked_by_the_containers_own_signal_and_is_gone_afterwards(
     let Some(group) = Group::new("a") else { return };
     let (ended, other) = (bury(group.run("exec sleep 1000")), Group::new("b").unwrap());
     let mut stranger = other.run("exec sleep 1000");
-    let ran = end_within(&service(), &group.id, Signal::INT, ENGINES_GRACE).await;
+    let ran = end_within(&service(), &group.id, Signal::USR1, ENGINES_GRACE).await;
     assert!(ran.unwrap());
-    assert_eq!(ended.join().unwrap(), Some(2), "SIGINT");
+    assert_eq!(ended.join().unwrap(), Some(10), "SIGUSR1");
     assert!(stranger.try_wait().unwrap().is_none(), "another's runs on");
     stranger.kill().unwrap();
     stranger.wait().unwrap();
-    let again = end_within(&service(), &group.id, Signal::INT, ENGINES_GRACE).await;
+    let again = end_within(&service(), &group.id, Signal::USR1, ENGINES_GRACE).await;
     assert!(!again.unwrap(), "nothing is left");
 }
 
