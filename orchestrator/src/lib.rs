@@ -13,6 +13,7 @@ pub mod fail;
 pub mod http;
 pub mod id;
 pub mod image;
+pub mod lan;
 pub mod manifest;
 pub mod node;
 pub mod reconcile;

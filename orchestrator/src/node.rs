@@ -19,6 +19,7 @@ use crate::runtime::LogLine;
 use crate::runtime::LogQuery;
 use crate::secret::SecretBytes;
 use crate::status::NodeStatus;
+use crate::view::Access;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
@@ -83,6 +84,13 @@ pub enum Command {
         service: ServiceId,
         /// The image, by what it holds.
         image: String,
+        /// Only print the plan.
+        dry_run: bool,
+    },
+    /// Writes whether the node's own network reaches it into `node.toml` and accepts it.
+    OpenToNetwork {
+        /// Whether it does.
+        lan: bool,
         /// Only print the plan.
         dry_run: bool,
     },
@@ -186,6 +194,9 @@ pub trait Node: Send + Sync {
 
     /// Returns in which image each service runs.
     async fn images(&self) -> Images;
+
+    /// Returns the ways into the node's pages and API.
+    fn access(&self) -> Access;
 
     /// Returns what the machine has, and how much of it is used.
     async fn machine(&self) -> Result<Machine, Refusal>;

@@ -8,6 +8,49 @@ use serde::Deserialize;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The ways into the node's pages and API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Access {
+    /// Each way, open or not.
+    pub entrances: Vec<Entrance>,
+    /// What devices of the network are told to trust, once there is one.
+    pub authority: Option<Authority>,
+}
+
+/// One way in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Entrance {
+    /// From where.
+    pub kind: EntranceKind,
+    /// What is opened in a browser, the best first.
+    pub urls: Vec<String>,
+    /// Whether it works, by the node's own try; nothing where it is not wanted.
+    pub ok: Option<bool>,
+    /// The machine code, `snake_case`.
+    pub code: String,
+    /// One sentence for a person.
+    pub text: String,
+}
+
+/// From where a way leads in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntranceKind {
+    /// From this machine.
+    Machine,
+    /// From the network that this machine is in.
+    Network,
+}
+
+/// The node's certificate authority, without its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Authority {
+    /// By what people compare it: SHA-256, as pairs of hexadecimal digits.
+    pub fingerprint: String,
+    /// As PEM.
+    pub certificate: String,
+}
+
 /// What can be set, by service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Settings {

@@ -109,20 +109,10 @@ async fn serve(mut launch: Launch) -> Result<Ended, Failure> {
     let _ = std::fs::remove_dir_all(&vault);
     std::fs::create_dir(&vault).map_err(refused)?;
     let people = accounts(&vault, Arc::new(SystemClock::new()));
+    let api = http::Api::new(Arc::clone(&node) as Arc<dyn Node>, people);
     let faces = futures::future::join(
-        http::serve_tcp(
-            tcp,
-            Arc::clone(&node) as Arc<dyn Node>,
-            Arc::clone(&people),
-            token.clone(),
-        ),
-        http::serve_unix(
-            socket,
-            Arc::clone(&node) as Arc<dyn Node>,
-            people,
-            token.clone(),
-            uid,
-        ),
+        api.clone().serve_tcp(tcp, token.clone()),
+        api.serve_unix(socket, token.clone(), uid),
     );
     let _ = launch.started.send(Arc::clone(&node) as Arc<dyn Node>);
     let stopping = async {

@@ -47,6 +47,8 @@ const PLACES: [string, Scene, string, string][] = [
   ['service-missing', 'good', '/services/nothing', 'There is no such service.'],
   ['settings', 'good', '/settings', 'Settings'],
   ['connections', 'good', '/connections', 'Connections'],
+  ['access', 'good', '/access', 'Ways in'],
+  ['access-trouble', 'trouble', '/access', 'Ways in'],
   ['events', 'good', '/events', 'Events'],
   ['people', 'good', '/people', 'People'],
   ['audit', 'good', '/audit', 'Audit log'],

@@ -185,6 +185,23 @@ impl RealNode {
         accepted
     }
 
+    /// Opens the way in from the node's own network, or closes it: nothing of a service changes by that.
+    pub(super) async fn open_to_network(&self, lan: bool, dry_run: bool) -> Result<Reply, Refusal> {
+        let texts = self.edited(|text| choices::set_lan(text, lan))?;
+        let mut reply = self.change(texts, dry_run).await?;
+        let port = self.parts.services.world().choices.access.lan_port();
+        let said = if lan {
+            format!(
+                "your own network reaches the node by HTTPS on port {port}, at this machine's private addresses; `flash-node access` shows how\n"
+            )
+        } else {
+            "nobody but this machine reaches the node\n".to_owned()
+        };
+        reply.text.push_str(&said);
+        reply.changed = true;
+        Ok(reply)
+    }
+
     pub(super) async fn remove(&self, service: &ServiceId) -> Result<Reply, Refusal> {
         if !self
             .parts

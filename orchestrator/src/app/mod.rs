@@ -26,6 +26,7 @@ mod status;
 mod supply;
 mod vault;
 mod walls;
+mod ways;
 mod world;
 
 use std::collections::BTreeMap;
@@ -202,6 +203,8 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
     let copying = copies::follow(Arc::clone(&services), tasks.token());
     tasks.spawn("copies", OnExit::Shutdown, copying);
     let (down, asked_down) = watch::channel(Stop::No);
+    let (told, ways) = watch::channel(ways::first(api));
+    let entered = Arc::clone(&services);
     let (proved, proved_by) = (Arc::clone(&services), Arc::clone(&clock));
     let walls = Arc::clone(&services);
     let node = RealNode::start(
@@ -212,6 +215,7 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
             clock,
             data: folder.path().to_owned(),
             api,
+            ways,
             down,
             stopping: launch.stop.clone(),
         },
@@ -224,24 +228,23 @@ pub async fn run(launch: Launch) -> Result<Ended, Failure> {
         entropy_of_accounts,
         None,
     ));
-    if let Some(listener) = listener {
-        tasks.spawn(
-            "api",
-            OnExit::Shutdown,
-            http::serve_tcp(listener, node.clone(), Arc::clone(&accounts), token.clone()),
-        );
+    let faces = http::Api::new(node.clone(), accounts);
+    if !only_stops {
+        let ways = ways::Ways {
+            services: entered,
+            api: faces.clone(),
+            data: folder.path().to_owned(),
+            loopback: api,
+            told,
+        };
+        tasks.spawn("ways", OnExit::Shutdown, ways.keep(token.clone()));
     }
-    tasks.spawn(
-        "control",
-        OnExit::Shutdown,
-        http::serve_unix(
-            socket,
-            node.clone(),
-            accounts,
-            token,
-            launch.surroundings.uid,
-        ),
-    );
+    if let Some(listener) = listener {
+        let serving = faces.clone().serve_tcp(listener, token.clone());
+        tasks.spawn("api", OnExit::Shutdown, serving);
+    }
+    let serving = faces.serve_unix(socket, token, launch.surroundings.uid);
+    tasks.spawn("control", OnExit::Shutdown, serving);
     let proving = rotate::prove_all(proved, proved_by, tasks.token());
     tasks.spawn("rotations", OnExit::Shutdown, proving);
     // Nobody may be waiting any more: then nobody needs to know.

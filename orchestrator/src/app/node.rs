@@ -43,6 +43,7 @@ use crate::store::StoreError;
 use crate::store::vault::VaultError;
 use crate::task::OnExit;
 use crate::task::Tasks;
+use crate::view::Access;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
@@ -60,6 +61,8 @@ pub(super) struct Parts {
     pub(super) data: PathBuf,
     /// Where the API listens, if it does.
     pub(super) api: Option<SocketAddr>,
+    /// The ways in, as they are.
+    pub(super) ways: watch::Receiver<Access>,
     /// Told when a face asks for a stop.
     pub(super) down: watch::Sender<Stop>,
     /// Told when the command line asks for one.
@@ -308,6 +311,10 @@ impl Node for RealNode {
         self.kept_images().await
     }
 
+    fn access(&self) -> Access {
+        self.parts.ways.borrow().clone()
+    }
+
     async fn machine(&self) -> Result<Machine, Refusal> {
         machine::last(self.machine.clone()).await
     }
@@ -360,6 +367,7 @@ impl RealNode {
                 image,
                 dry_run,
             } => self.set_image(&service, &image, dry_run).await,
+            Command::OpenToNetwork { lan, dry_run } => self.open_to_network(lan, dry_run).await,
             Command::Rotate { edges, dry_run } => self.rotate(&edges, dry_run).await,
             Command::Down => {
                 self.note("down", "the operator stopped the node");
@@ -420,6 +428,7 @@ fn changes_services(command: &Command) -> bool {
         }
         Command::Set { dry_run, .. }
         | Command::Rotate { dry_run, .. }
+        | Command::OpenToNetwork { dry_run, .. }
         | Command::SetImage { dry_run, .. } => !dry_run,
         Command::Plan
         | Command::Edges

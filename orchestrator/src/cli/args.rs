@@ -193,6 +193,15 @@ pub(super) enum Command {
     Seal,
     /// Prints the code with which the first owner begins, and how it is used.
     SetupCode,
+    /// Prints how the node's pages are reached, and by what its certificate is known.
+    Access {
+        /// Opens the node to your own network by HTTPS, or closes it.
+        #[arg(long, value_enum)]
+        lan: Option<Switch>,
+        /// Only prints what would happen.
+        #[arg(long, requires = "lan")]
+        dry_run: bool,
+    },
     /// The people who may use the node.
     #[command(subcommand)]
     Account(Account),
@@ -201,6 +210,13 @@ pub(super) enum Command {
     Audit(Audit),
     /// Prints the API's description (OpenAPI).
     Openapi,
+}
+
+/// A choice between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Debug, Args)]

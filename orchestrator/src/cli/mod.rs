@@ -3,6 +3,7 @@
 //! It does not know how a node works: what it needs of one it asks over the unix socket, and what it starts is
 //! handed in by `main.rs` as [`Parts`].
 
+mod access;
 mod account;
 mod args;
 mod check;
@@ -145,6 +146,11 @@ impl Context {
             Command::KeyFile(args::KeyFile::Add { path }) => vault::add_key_file(self, &path).await,
             Command::Seal => self.change("/api/v1/vault/seal", None).await,
             Command::SetupCode => account::set_up_code(self).await,
+            Command::Access { lan: None, .. } => access::access(self).await,
+            Command::Access {
+                lan: Some(lan),
+                dry_run,
+            } => access::switch(self, lan, dry_run).await,
             Command::Account(wanted) => account::account(self, wanted).await,
             Command::Audit(args::Audit::Verify) => account::verify(self).await,
             Command::Openapi => {

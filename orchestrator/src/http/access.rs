@@ -56,6 +56,8 @@ use Right::Self_;
 /// Every route of the TCP listener, sorted by path.
 pub(super) const TABLE: &[Line] = &[
     ("GET", "/", Anybody),
+    ("GET", "/api/v1/access", Needs(Read)),
+    ("POST", "/api/v1/access", Needs(Own)),
     ("DELETE", "/api/v1/account/second-factor", Confirmed(Self_)),
     ("POST", "/api/v1/account/language", Needs(Self_)),
     ("POST", "/api/v1/account/password", Needs(Self_)),
@@ -111,6 +113,7 @@ pub(super) const TABLE: &[Line] = &[
     ("POST", "/api/v1/vault/passphrase", Needs(Own)),
     ("POST", "/api/v1/vault/seal", Needs(Own)),
     ("POST", "/api/v1/vault/unlock", Anybody),
+    ("GET", "/authority.crt", Anybody),
     ("GET", "/metrics", Needs(Read)),
 ];
 
@@ -147,11 +150,11 @@ pub(super) async fn enforce(
     if access == Some(Anybody) && !shows {
         return next.run(request).await;
     }
-    let accounts = Arc::clone(&face.accounts);
+    let (accounts, near) = (Arc::clone(&face.accounts), face.near);
     // A look into the database, which may have to wait for a write: it does not hold other tasks up.
     let found = tokio::task::spawn_blocking(move || {
         let who = principal(&accounts, &headers, &cookie)?;
-        admit(&accounts, access, &method, who)
+        admit(&accounts, access, (&method, near), who)
     });
     match found.await {
         Ok(Ok(who)) => {
@@ -189,11 +192,12 @@ pub(super) async fn over(face: Face, headers: HeaderMap, who: Option<Principal>,
     }
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
-        let (accounts, headers) = (Arc::clone(&face.accounts), headers.clone());
+        let (accounts, near) = (Arc::clone(&face.accounts), face.near);
+        let headers = headers.clone();
         let cookie = face.cookies.session.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let who = principal(&accounts, &headers, &cookie)?;
-            admit(&accounts, Some(Needs(right)), &Method::GET, who)
+            admit(&accounts, Some(Needs(right)), (&Method::GET, near), who)
         });
         if !matches!(looked.await, Ok(Ok(_))) {
             return;
@@ -221,7 +225,7 @@ fn principal(
 fn admit(
     accounts: &Accounts,
     access: Option<Access>,
-    method: &Method,
+    (method, near): (&Method, bool),
     who: Option<Principal>,
 ) -> Result<Option<Principal>, AccountError> {
     let (right, confirmed) = match access {
@@ -233,7 +237,9 @@ fn admit(
     let Some(who) = who else {
         return match accounts.stage() {
             // Nobody owns the node yet: it is read as by any user of this machine, and nothing more.
-            Stage::NoVault | Stage::SetUp if right == Read && is_reading(method) => Ok(None),
+            Stage::NoVault | Stage::SetUp if near && right == Read && is_reading(method) => {
+                Ok(None)
+            }
             Stage::NoVault | Stage::SetUp => Err(AccountError::NotSetUp),
             Stage::Sealed => Err(AccountError::Sealed),
             Stage::SignIn => Err(AccountError::SignedOut),

@@ -165,6 +165,29 @@ pub(super) async fn set_image(
     carry_out(&face, &by, command).await
 }
 
+/// Who is to reach the node.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccessBody {
+    /// Whether the node's own network does, by HTTPS.
+    lan: bool,
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Opens the node to its own network, or closes it.
+#[utoipa::path(post, path = "/api/v1/access", operation_id = "set_access", tag = "change", request_body = AccessBody,
+    responses((status = 200, description = "What is done now", body = Reply)))]
+pub(super) async fn set_access(
+    State(face): State<Face>,
+    Asker(by): Asker,
+    Form(body): Form<AccessBody>,
+) -> Answer {
+    let AccessBody { lan, dry_run } = body;
+    carry_out(&face, &by, Command::OpenToNetwork { lan, dry_run }).await
+}
+
 /// Credentials to replace.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -365,6 +388,7 @@ fn act(command: &Command) -> Option<((&'static str, String), bool)> {
         Command::Plan | Command::Edges | Command::Audit | Command::Images => return None,
         Command::Set { dry_run, .. }
         | Command::SetImage { dry_run, .. }
+        | Command::OpenToNetwork { dry_run, .. }
         | Command::Rotate { dry_run, .. }
             if *dry_run =>
         {
@@ -385,6 +409,16 @@ fn act(command: &Command) -> Option<((&'static str, String), bool)> {
         Command::SetImage { service, image, .. } => (
             "set_image",
             format!("let {service} run in {}", shortened(image)),
+            true,
+        ),
+        Command::OpenToNetwork { lan: true, .. } => (
+            "access",
+            "open the node to its own network".to_owned(),
+            true,
+        ),
+        Command::OpenToNetwork { .. } => (
+            "access",
+            "close the node to its own network".to_owned(),
             true,
         ),
         Command::Rotate { edges, .. } if edges.is_empty() => {

@@ -25,9 +25,12 @@ use super::error::ApiError;
 /// The largest request body that the API takes. Units: bytes.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 
-/// The names under which the TCP listener may be addressed.
+/// The names under which a listener may be addressed, and how: `http` or `https`.
 #[derive(Debug)]
-pub(crate) struct Names(Vec<String>);
+pub(crate) struct Names {
+    scheme: &'static str,
+    hosts: Vec<String>,
+}
 
 impl Names {
     /// Lists the names of a loopback listener: by number, by `localhost`, and by the address it is bound to.
@@ -50,11 +53,32 @@ impl Names {
         if port == 80 {
             names.extend(hosts);
         }
-        Self(names)
+        Self {
+            scheme: "http",
+            hosts: names,
+        }
     }
 
-    fn holds(&self, name: &str) -> bool {
-        self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
+    /// Lists the names of a listener for HTTPS.
+    pub(crate) fn https(hosts: impl IntoIterator<Item = String>, port: u16) -> Self {
+        // Port 443 is the one that clients leave out.
+        let with_port = |host: String| match port {
+            443 => host,
+            _ => format!("{host}:{port}"),
+        };
+        Self {
+            scheme: "https",
+            hosts: hosts.into_iter().map(with_port).collect(),
+        }
+    }
+
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        let mut known = self.hosts.iter();
+        known.any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.hosts.first().map(String::as_str)
     }
 }
 
@@ -78,7 +102,7 @@ pub(crate) fn refuse(names: &Names, uri: &Uri, headers: &HeaderMap) -> Option<Ap
         origin
             .to_str()
             .ok()
-            .and_then(|origin| origin.strip_prefix("http://"))
+            .and_then(|origin| origin.strip_prefix(names.scheme)?.strip_prefix("://"))
             .is_some_and(|origin| names.holds(origin))
     });
     if !origins_hold {

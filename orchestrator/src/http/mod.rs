@@ -25,12 +25,14 @@ mod socket;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use error::ErrorBody;
 pub use openapi::document as openapi_document;
-pub use server::serve_tcp;
-pub use server::serve_unix;
+pub use server::Api;
 pub use socket::BindError;
 pub use socket::ControlSocket;
 pub use socket::bind_tcp;
 pub use socket::bind_unix;
+pub use tls::Certificate;
+pub use tls::Https;

@@ -20,6 +20,7 @@ use super::error::ErrorBody;
 use super::router::Face;
 use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
+use crate::view::Access;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
@@ -85,6 +86,39 @@ pub(super) async fn images(State(face): State<Face>) -> Json<Images> {
 ))]
 pub(super) async fn machine(State(face): State<Face>) -> Result<Json<Machine>, ApiError> {
     Ok(Json(face.node.machine().await?))
+}
+
+/// Lists the ways into the node's pages and API, each with how it is.
+#[utoipa::path(get, path = "/api/v1/access", tag = "read", responses(
+    (status = 200, description = "Every way in", body = Access),
+))]
+pub(super) async fn access(State(face): State<Face>) -> Json<Access> {
+    Json(face.node.access())
+}
+
+/// Returns the certificate that devices of the network are told to trust. Its fingerprint is shown at the machine
+/// (`flash-node access`): compare it before you trust it.
+#[utoipa::path(get, path = "/authority.crt", tag = "read", responses(
+    (status = 200, description = "The certificate, as PEM", content_type = "application/x-x509-ca-cert", body = String),
+    (status = 404, description = "The node has none: it is not open to its network", body = ErrorBody),
+))]
+pub(super) async fn authority(State(face): State<Face>) -> Result<impl IntoResponse, ApiError> {
+    let authority = face.node.access().authority.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "this node has no certificate authority: it is not open to its network",
+            "`lan = true` under [access] in node.toml opens it",
+        )
+    })?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-x509-ca-cert"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"flash-node.crt\"",
+        ),
+    ];
+    Ok((headers, authority.certificate))
 }
 
 /// Returns what this document describes, as OpenAPI 3.1.

@@ -25,6 +25,7 @@ use super::metrics::Metrics;
 use super::pages;
 use super::people;
 use super::read;
+use super::server::Api;
 use super::session;
 use super::session::Cookies;
 use super::settings;
@@ -46,25 +47,32 @@ pub(super) struct Face {
     pub(super) token: CancellationToken,
     /// What is counted here.
     pub(super) metrics: Arc<Metrics>,
+    /// Whether only this machine's own users reach the listener.
+    pub(super) near: bool,
     /// How much each may ask, and places for streams.
     pub(super) lanes: Arc<Lanes>,
 }
 
 impl Face {
-    /// Builds the state of one listener; `port` is 0 where it has none.
-    pub(super) fn new(
-        node: Arc<dyn Node>,
-        accounts: Arc<Accounts>,
-        token: CancellationToken,
-        port: u16,
-    ) -> Self {
+    /// Builds the state of one listener that this machine's own users reach; `port` is 0 where it has none.
+    pub(super) fn new(api: Api, token: CancellationToken, port: u16) -> Self {
         Self {
-            node,
-            accounts,
+            node: api.node,
+            accounts: api.accounts,
             cookies: Arc::new(Cookies::of(port)),
             token,
-            metrics: Arc::default(),
-            lanes: Arc::new(Lanes::new()),
+            metrics: api.metrics,
+            near: true,
+            lanes: api.lanes,
+        }
+    }
+
+    /// Builds the state of one that others reach by HTTPS.
+    pub(super) fn over_tls(api: Api, token: CancellationToken, port: u16) -> Self {
+        Self {
+            cookies: Arc::new(Cookies::over_tls(port)),
+            near: false,
+            ..Self::new(api, token, port)
         }
     }
 
@@ -75,7 +83,7 @@ impl Face {
 }
 
 /// Builds the router of the TCP listener: everything for who may, by the table of `access`.
-pub(super) fn tcp(face: Face, names: guard::Names) -> Router {
+pub(super) fn tcp(face: Face, names: Arc<guard::Names>) -> Router {
     let routes = reading()
         .merge(changing())
         .merge(people())
@@ -112,7 +120,7 @@ pub(super) fn tcp(face: Face, names: guard::Names) -> Router {
         ));
     // What no route has is a page or a file of one, and those are anybody's.
     finish(routes.fallback(pages::any), face, |router| {
-        router.layer(middleware::from_fn_with_state(Arc::new(names), guard::tcp))
+        router.layer(middleware::from_fn_with_state(names, guard::tcp))
     })
 }
 
@@ -142,6 +150,10 @@ fn changing() -> Router<Face> {
         .route("/api/v1/services/{id}/purge", post(control::purge))
         .route("/api/v1/services/{id}/retry", post(control::retry))
         .route("/api/v1/services/{id}/logs", get(logs::logs))
+        .route(
+            "/api/v1/access",
+            get(read::access).post(control::set_access),
+        )
         .route("/api/v1/edges", get(read::edges).post(control::edges))
         .route("/api/v1/audit", post(control::audit))
         .route("/api/v1/images", get(read::images).post(control::images))
@@ -177,6 +189,7 @@ fn reading() -> Router<Face> {
         .route("/api/v1/services", get(read::services))
         .route("/api/v1/services/{id}", get(read::service))
         .route("/api/v1/machine", get(read::machine))
+        .route("/authority.crt", get(read::authority))
         .route("/api/v1/tasks", get(tasks::tasks))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/openapi.json", get(read::openapi))

@@ -29,12 +29,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::Names;
+use super::lanes::Lanes;
+use super::metrics::Metrics;
 use super::places::Leaving;
 use super::places::Place;
 use super::places::Places;
 use super::router;
 use super::router::Face;
 use super::socket::ControlSocket;
+use super::tls::Https;
 use crate::account::Accounts;
 use crate::node::Node;
 
@@ -61,64 +64,75 @@ const GENTLY: Duration = Duration::from_millis(100);
 /// How long accepting rests when the system has no more files.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// Serves the API over TCP, to who may, until `token` is cancelled and the last answer is given.
-///
-/// Bind `listener` with [`bind_tcp`](super::bind_tcp), which keeps it on loopback.
-pub async fn serve_tcp(
-    listener: TcpListener,
-    node: Arc<dyn Node>,
-    accounts: Arc<Accounts>,
-    token: CancellationToken,
-) {
-    serve_tcp_within(listener, node, accounts, token, LIMITS).await;
+/// The API of one node, on every listener that it is given: what each asker may is counted over all of them.
+#[derive(Clone)]
+pub struct Api {
+    pub(super) node: Arc<dyn Node>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) limits: Limits,
 }
 
-/// Serves as [`serve_tcp`] does, with other limits.
-pub(super) async fn serve_tcp_within(
-    listener: TcpListener,
-    node: Arc<dyn Node>,
-    accounts: Arc<Accounts>,
-    token: CancellationToken,
-    limits: Limits,
-) {
-    let (names, port) = match listener.local_addr() {
-        Ok(address) => (Names::of(address), address.port()),
-        Err(error) => {
-            tracing::error!(%error, "the TCP listener has no address; the API is not served");
-            return;
+impl Api {
+    /// Builds the API of `node`, for those whom `accounts` knows.
+    #[must_use]
+    pub fn new(node: Arc<dyn Node>, accounts: Arc<Accounts>) -> Self {
+        Self {
+            node,
+            accounts,
+            metrics: Arc::default(),
+            lanes: Arc::new(Lanes::new()),
+            limits: LIMITS,
         }
-    };
-    let face = Face::new(Arc::clone(&node), accounts, token.clone(), port);
-    let metrics = Arc::clone(&face.metrics);
-    let watch_starts = async {
-        let mut status = node.status();
-        loop {
-            metrics.observe(&status.borrow_and_update());
-            if status.changed().await.is_err() {
-                break std::future::pending::<()>().await;
-            }
-        }
-    };
-    // Both only wait for signals; the watcher has nothing to finish when serving ends.
-    tokio::select! {
-        () = serve(listener, router::tcp(face, names), token.clone(), limits) => {}
-        () = watch_starts => {}
     }
-}
 
-/// Serves everything over the owner's unix socket until `token` is cancelled and the last answer is given.
-///
-/// A peer that is neither `owner_uid` nor root is closed without an answer.
-pub async fn serve_unix(
-    socket: ControlSocket,
-    node: Arc<dyn Node>,
-    accounts: Arc<Accounts>,
-    token: CancellationToken,
-    owner_uid: u32,
-) {
-    let face = Face::new(node, accounts, token.clone(), 0);
-    let owned = Owned { socket, owner_uid };
-    serve(owned, router::unix(face), token, LIMITS).await;
+    /// Serves over TCP, to who may, until `token` is cancelled and the last answer is given.
+    ///
+    /// Bind `listener` with [`bind_tcp`](super::bind_tcp), which keeps it on loopback.
+    pub async fn serve_tcp(self, listener: TcpListener, token: CancellationToken) {
+        let (names, port) = match listener.local_addr() {
+            Ok(address) => (Names::of(address), address.port()),
+            Err(error) => {
+                tracing::error!(%error, "the TCP listener has no address; the API is not served");
+                return;
+            }
+        };
+        let (metrics, mut status) = (Arc::clone(&self.metrics), self.node.status());
+        let watch_starts = async {
+            loop {
+                metrics.observe(&status.borrow_and_update());
+                if status.changed().await.is_err() {
+                    break std::future::pending::<()>().await;
+                }
+            }
+        };
+        let limits = self.limits;
+        let face = Face::new(self, token.clone(), port);
+        // Both only wait for signals; the watcher has nothing to finish when serving ends.
+        tokio::select! {
+            () = serve(listener, router::tcp(face, Arc::new(names)), token.clone(), limits) => {}
+            () = watch_starts => {}
+        }
+    }
+
+    /// Serves over HTTPS, to who may, until `token` is cancelled and the last answer is given.
+    pub async fn serve_https(self, https: Https, token: CancellationToken) {
+        let (port, limits) = (https.port(), self.limits);
+        let face = Face::over_tls(self, token.clone(), port);
+        let routes = router::tcp(face, https.names());
+        serve(https, routes, token, limits).await;
+    }
+
+    /// Serves everything over the owner's unix socket until `token` is cancelled and the last answer is given.
+    ///
+    /// A peer that is neither `owner_uid` nor root is closed without an answer.
+    pub async fn serve_unix(self, socket: ControlSocket, token: CancellationToken, owner_uid: u32) {
+        let limits = self.limits;
+        let face = Face::new(self, token.clone(), 0);
+        let owned = Owned { socket, owner_uid };
+        serve(owned, router::unix(face), token, limits).await;
+    }
 }
 
 /// Says whether a peer may speak over the unix socket.
@@ -127,16 +141,34 @@ pub(super) fn peer_allowed(peer_uid: u32, owner_uid: u32) -> bool {
 }
 
 /// A connection, and the address it came from where it has one.
-type Accepted<S> = (S, Option<SocketAddr>);
+type Accepted<R> = (R, Option<SocketAddr>);
 
 /// Gives connections; nothing for a peer that was refused.
-trait Accept: Send {
+pub(super) trait Accept: Send {
+    /// A connection as it comes.
+    type Raw: Send + 'static;
+    /// A connection on which HTTP is spoken.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    fn next(&self) -> impl Future<Output = io::Result<Option<Accepted<Self::Stream>>>> + Send;
+
+    fn next(&self) -> impl Future<Output = io::Result<Option<Accepted<Self::Raw>>>> + Send;
+
+    /// Brings a connection to where HTTP is spoken; nothing where it was answered otherwise.
+    fn enter(
+        &self,
+        raw: Self::Raw,
+    ) -> impl Future<Output = io::Result<Option<Self::Stream>>> + Send + 'static;
 }
 
 impl Accept for TcpListener {
+    type Raw = TcpStream;
     type Stream = TcpStream;
+
+    fn enter(
+        &self,
+        raw: TcpStream,
+    ) -> impl Future<Output = io::Result<Option<TcpStream>>> + Send + 'static {
+        std::future::ready(Ok(Some(raw)))
+    }
 
     async fn next(&self) -> io::Result<Option<Accepted<TcpStream>>> {
         let (stream, peer) = self.accept().await?;
@@ -152,7 +184,15 @@ struct Owned {
 }
 
 impl Accept for Owned {
+    type Raw = UnixStream;
     type Stream = UnixStream;
+
+    fn enter(
+        &self,
+        raw: UnixStream,
+    ) -> impl Future<Output = io::Result<Option<UnixStream>>> + Send + 'static {
+        std::future::ready(Ok(Some(raw)))
+    }
 
     async fn next(&self) -> io::Result<Option<Accepted<UnixStream>>> {
         let (stream, _) = self.socket.listener.accept().await?;
@@ -183,20 +223,32 @@ async fn serve<A: Accept>(accept: A, router: Router, token: CancellationToken, l
             stream = accept.next() => stream,
         };
         match stream {
-            Ok(Some(stream)) => {
+            Ok(Some((raw, peer))) => {
                 // The rest wait in the kernel's queue meanwhile.
                 let place = tokio::select! {
                     () = token.cancelled() => break,
                     place = places.take() => place,
                 };
                 let header_timeout = limits.header_timeout;
-                connections.spawn(connection(
-                    stream,
-                    router.clone(),
-                    place,
-                    token.clone(),
-                    header_timeout,
-                ));
+                // Who comes in slowly keeps nobody else waiting.
+                let entering = tokio::time::timeout(header_timeout, accept.enter(raw));
+                let (router, token) = (router.clone(), token.clone());
+                connections.spawn(async move {
+                    let entered = tokio::select! {
+                        () = token.cancelled() => return,
+                        _ = place.left() => return,
+                        entered = entering => entered,
+                    };
+                    match entered {
+                        Ok(Ok(Some(stream))) => {
+                            connection((stream, peer), router, place, token, header_timeout).await;
+                        }
+                        Ok(Ok(None)) => {}
+                        // A peer that does not trust us yet, or went away, is no failure of ours.
+                        Ok(Err(error)) => tracing::debug!(%error, "nobody came in"),
+                        Err(_) => tracing::debug!("somebody came in too slowly"),
+                    }
+                });
             }
             Ok(None) => {}
             Err(error) => {

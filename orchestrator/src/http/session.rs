@@ -57,6 +57,8 @@ const MARK: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) struct Cookies {
     pub(super) session: String,
     pub(super) mark: String,
+    /// Whether a browser may send them by HTTPS alone.
+    secure: bool,
 }
 
 impl Cookies {
@@ -64,6 +66,15 @@ impl Cookies {
         Self {
             session: format!("flash_session_{port}"),
             mark: format!("flash_mark_{port}"),
+            secure: false,
+        }
+    }
+
+    /// Names those of a listener that speaks HTTPS.
+    pub(super) fn over_tls(port: u16) -> Self {
+        Self {
+            secure: true,
+            ..Self::of(port)
         }
     }
 
@@ -71,25 +82,26 @@ impl Cookies {
     fn enter(&self, entered: &Entered) -> AppendHeaders<[(header::HeaderName, HeaderValue); 2]> {
         let value = entered.value.expose_text().unwrap_or_default();
         AppendHeaders([
-            set(&self.session, value, LONGEST_SESSION),
-            set(&self.mark, &entered.mark, MARK),
+            self.set(&self.session, value, LONGEST_SESSION),
+            self.set(&self.mark, &entered.mark, MARK),
         ])
     }
 
     /// Takes the session's away; the browser stays known.
     fn leave(&self) -> AppendHeaders<[(header::HeaderName, HeaderValue); 1]> {
-        AppendHeaders([set(&self.session, "", Duration::ZERO)])
+        AppendHeaders([self.set(&self.session, "", Duration::ZERO)])
     }
-}
 
-fn set(name: &str, value: &str, lives: Duration) -> (header::HeaderName, HeaderValue) {
-    let text = format!(
-        "{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
-        lives.as_secs()
-    );
-    let mut value = HeaderValue::from_str(&text).expect("hexadecimal digits fit into a header");
-    value.set_sensitive(true);
-    (header::SET_COOKIE, value)
+    fn set(&self, name: &str, value: &str, lives: Duration) -> (header::HeaderName, HeaderValue) {
+        let secure = if self.secure { "Secure; " } else { "" };
+        let text = format!(
+            "{name}={value}; Path=/; HttpOnly; {secure}SameSite=Strict; Max-Age={}",
+            lives.as_secs()
+        );
+        let mut value = HeaderValue::from_str(&text).expect("hexadecimal digits fit into a header");
+        value.set_sensitive(true);
+        (header::SET_COOKIE, value)
+    }
 }
 
 /// Where a request came from, as far as signing in looks at it.

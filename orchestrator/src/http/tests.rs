@@ -31,10 +31,10 @@ use super::bind_tcp;
 use super::bind_unix;
 use super::guard;
 use super::metrics;
+use super::server::Api;
 use super::server::LIMITS;
 use super::server::Limits;
 use super::server::peer_allowed;
-use super::server::serve_tcp_within;
 use crate::account::Accounts;
 use crate::account::Right;
 use crate::account::fixture::Hands;
@@ -52,6 +52,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 mod flood;
 mod people;
 mod tasks;
+mod tls;
 
 struct Tcp {
     address: SocketAddr,
@@ -76,13 +77,11 @@ async fn tcp_within(limits: Limits) -> Tcp {
     let folder = tempfile::tempdir().unwrap();
     let hands = Arc::new(Hands::default());
     let accounts = accounts(folder.path(), Arc::clone(&hands) as Arc<dyn Clock>);
-    tasks.spawn(serve_tcp_within(
-        listener,
-        Arc::clone(&node) as Arc<dyn Node>,
-        Arc::clone(&accounts),
-        token.clone(),
+    let api = Api {
         limits,
-    ));
+        ..Api::new(Arc::clone(&node) as Arc<dyn Node>, Arc::clone(&accounts))
+    };
+    tasks.spawn(api.serve_tcp(listener, token.clone()));
     Tcp {
         address,
         node,
@@ -113,13 +112,9 @@ async fn unix() -> Unix {
     let token = CancellationToken::new();
     let node = FixtureNode::new(token.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(super::serve_unix(
-        socket,
-        Arc::clone(&node) as Arc<dyn Node>,
-        accounts(folder.path(), Arc::new(Hands::default())),
-        token.clone(),
-        own_uid(),
-    ));
+    let people = accounts(folder.path(), Arc::new(Hands::default()));
+    let api = Api::new(Arc::clone(&node) as Arc<dyn Node>, people);
+    tasks.spawn(api.serve_unix(socket, token.clone(), own_uid()));
     Unix {
         path,
         node,
@@ -699,12 +694,21 @@ async fn pages_are_anybodys_and_the_api_keeps_its_own_paths() {
 
 #[test]
 fn openapi_file_is_fresh() {
-    let kept = include_str!("../../openapi.json");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test has no configuration; the variable only rewrites a golden file"
+    )]
+    let update = std::env::var("UPDATE_OPENAPI").is_ok();
+    if update {
+        std::fs::write(&path, super::openapi_document()).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
     assert!(
         kept == super::openapi_document(),
-        "orchestrator/openapi.json is stale: cargo run -p flash-node -- openapi > orchestrator/openapi.json"
+        "orchestrator/openapi.json is stale; write it anew with UPDATE_OPENAPI=1"
     );
-    let document: serde_json::Value = serde_json::from_str(kept).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&kept).unwrap();
     let paths = document["paths"].as_object().unwrap();
     assert_eq!(
         paths["/api/v1/vault/key-file"]["post"]["tags"][0],
@@ -943,13 +947,9 @@ async fn other_users_are_refused_by_their_credentials() {
     let token = CancellationToken::new();
     let node = FixtureNode::new(token.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(super::serve_unix(
-        bind_unix(&path).unwrap(),
-        node,
-        accounts(folder.path(), Arc::new(Hands::default())),
-        token,
-        own_uid() + 1,
-    ));
+    let people = accounts(folder.path(), Arc::new(Hands::default()));
+    let socket = bind_unix(&path).unwrap();
+    tasks.spawn(Api::new(node, people).serve_unix(socket, token, own_uid() + 1));
     let mut stream = UnixStream::connect(&path).await.unwrap();
     let request = b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let _ = stream.write_all(request).await;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -43,7 +44,32 @@ pub struct Choices {
     /// Where containers get their addresses.
     #[serde(default)]
     pub network: NetworkChoice,
+    /// Who reaches the node's own pages and API.
+    #[serde(default)]
+    pub access: AccessChoice,
 }
+
+/// Who reaches the node's own pages and API, beside this machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessChoice {
+    /// Whether your own network does, by HTTPS with a certificate authority of the node's own.
+    #[serde(default)]
+    pub lan: bool,
+    /// On which port; 4443 where nothing is said.
+    pub lan_port: Option<NonZeroU16>,
+}
+
+impl AccessChoice {
+    /// Returns the port for the network.
+    #[must_use]
+    pub fn lan_port(&self) -> u16 {
+        self.lan_port.map_or(LAN_PORT, NonZeroU16::get)
+    }
+}
+
+/// A port that needs no right of its own.
+const LAN_PORT: u16 = 4443;
 
 /// Where containers get their addresses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -277,6 +303,11 @@ pub fn leave_out(text: &str, service: &ServiceId) -> Result<String, SetError> {
 /// Writes which image `service` runs in into the text of `node.toml`. Errors: as [`set`].
 pub fn set_image(text: &str, service: &ServiceId, image: &str) -> Result<String, SetError> {
     write(text, &["services", service.as_str()], "image", image.into())
+}
+
+/// Writes whether the node's own network reaches it into the text of `node.toml`. Errors: as [`set`].
+pub fn set_lan(text: &str, lan: bool) -> Result<String, SetError> {
+    write(text, &["access"], "lan", lan.into())
 }
 
 /// Writes one value at `path`, making the tables that are missing; comments and order survive.

@@ -30,9 +30,12 @@ use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
 use crate::status::Signal;
 use crate::status::VaultStatus;
+use crate::view::Access;
 use crate::view::Disk;
 use crate::view::Edge;
 use crate::view::Edges;
+use crate::view::Entrance;
+use crate::view::EntranceKind;
 use crate::view::Images;
 use crate::view::Machine;
 use crate::view::Room;
@@ -369,6 +372,22 @@ impl Node for FixtureNode {
         }
     }
 
+    fn access(&self) -> Access {
+        Access {
+            entrances: vec![Entrance {
+                kind: EntranceKind::Machine,
+                urls: vec!["http://127.0.0.1:4420".to_owned()],
+                ok: Some(true),
+                code: "open".to_owned(),
+                text: "This machine itself, and nobody else.".to_owned(),
+            }],
+            authority: Some(crate::view::Authority {
+                fingerprint: "00:11".to_owned(),
+                certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+            }),
+        }
+    }
+
     async fn machine(&self) -> Result<Machine, Refusal> {
         Ok(self.inside().machine.clone())
     }
@@ -401,6 +420,9 @@ impl Node for FixtureNode {
             Command::SetImage { service, .. } => {
                 self.known(&service)?;
                 reply(&format!("restart {service}: image\n"), true)
+            }
+            Command::OpenToNetwork { lan, .. } => {
+                reply(&format!("open to the network: {lan}\n"), true)
             }
             Command::Rotate { edges, .. } => match edges.first() {
                 Some(edge) => Err(refusal(

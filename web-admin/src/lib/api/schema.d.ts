@@ -1,5 +1,23 @@
 // Generated from orchestrator/openapi.json by `npm run client`. Not to be edited.
 export interface paths {
+    "/api/v1/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the ways into the node's pages and API, each with how it is. */
+        get: operations["access"];
+        put?: never;
+        /** Opens the node to its own network, or closes it. */
+        post: operations["set_access"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/account/language": {
         parameters: {
             query?: never;
@@ -761,6 +779,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/authority.crt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the certificate that devices of the network are told to trust. Its fingerprint is shown at the machine
+         *     (`flash-node access`): compare it before you trust it.
+         */
+        get: operations["authority"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -782,6 +820,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The ways into the node's pages and API. */
+        Access: {
+            authority?: null | components["schemas"]["Authority"];
+            /** @description Each way, open or not. */
+            entrances: components["schemas"]["Entrance"][];
+        };
+        /** @description Who is to reach the node. */
+        AccessBody: {
+            /** @description Whether only the plan is wanted. */
+            dry_run?: boolean;
+            /** @description Whether the node's own network does, by HTTPS. */
+            lan: boolean;
+        };
         /** @description A person who may use the node, as the API shows them. */
         Account: {
             /**
@@ -842,6 +893,13 @@ export interface components {
             seq: number;
             /** @description One sentence for a person. */
             text: string;
+        };
+        /** @description The node's certificate authority, without its key. */
+        Authority: {
+            /** @description As PEM. */
+            certificate: string;
+            /** @description By what people compare it: SHA-256, as pairs of hexadecimal digits. */
+            fingerprint: string;
         };
         /** @description A new value of one setting. */
         ChangeBody: {
@@ -929,6 +987,24 @@ export interface components {
             /** @description Where it answers. */
             url: string;
         };
+        /** @description One way in. */
+        Entrance: {
+            /** @description The machine code, `snake_case`. */
+            code: string;
+            /** @description From where. */
+            kind: components["schemas"]["EntranceKind"];
+            /** @description Whether it works, by the node's own try; nothing where it is not wanted. */
+            ok?: boolean | null;
+            /** @description One sentence for a person. */
+            text: string;
+            /** @description What is opened in a browser, the best first. */
+            urls: string[];
+        };
+        /**
+         * @description From where a way leads in.
+         * @enum {string}
+         */
+        EntranceKind: "machine" | "network";
         /** @description The one shape of every error. */
         ErrorBody: {
             /** @description The machine code, `snake_case`. */
@@ -1593,6 +1669,69 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every way in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Access"];
+                };
+            };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    set_access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessBody"];
+            };
+        };
+        responses: {
+            /** @description What is done now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reply"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
+        };
+    };
     set_language: {
         parameters: {
             query?: never;
@@ -3875,6 +4014,38 @@ export interface operations {
             };
             500: components["responses"]["Internal"];
             503: components["responses"]["Away"];
+        };
+    };
+    authority: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The certificate, as PEM */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-x509-ca-cert": string;
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            /** @description The node has none: it is not open to its network */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            500: components["responses"]["Internal"];
         };
     };
     metrics: {

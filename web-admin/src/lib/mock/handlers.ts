@@ -163,6 +163,15 @@ export const handlers: RequestHandler[] = [
   }),
 
   http.get(`${API}/tasks`, () => refused(READ) ?? HttpResponse.json({ tasks: node.tasks() })),
+  http.get(`${API}/access`, () => refused(READ) ?? HttpResponse.json(node.access())),
+  http.post(`${API}/access`, async ({ request }) => {
+    const { lan, dry_run } = await body<Schemas['AccessBody']>(request);
+    const no = refused(OWN, !dry_run);
+    if (no) return no;
+    if (!dry_run) node.lan = lan;
+    const text = lan ? 'your own network reaches the node\n' : 'nobody but this machine reaches the node\n';
+    return HttpResponse.json({ text, changed: true });
+  }),
   http.get(`${API}/machine`, () => refused(READ) ?? HttpResponse.json(node.machine())),
   http.get(`${API}/settings`, () => refused(READ) ?? HttpResponse.json({ services: node.settings })),
   http.post(`${API}/settings`, async ({ request }) => {

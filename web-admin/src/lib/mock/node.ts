@@ -254,6 +254,33 @@ export class MockNode {
     return tasks;
   }
 
+  /** Whether the shop's network may come in. */
+  lan = true;
+
+  access(): Schemas['Access'] {
+    const trouble = this.services.some((one) => one.state === 'needs_you');
+    const urls = ['https://shop.local:4443', 'https://shop:4443', 'https://192.168.1.7:4443'];
+    const network: Schemas['Entrance'] = {
+      kind: 'network',
+      urls: this.lan && !trouble ? urls : [],
+      ok: this.lan ? !trouble : null,
+      code: this.lan ? (trouble ? 'not_listening' : 'open') : 'off',
+      text: trouble
+        ? '192.168.1.7:4443 cannot be listened at (address in use): name another port with `lan_port`.'
+        : 'told by the node',
+    };
+    const machine: Schemas['Entrance'] = {
+      kind: 'machine',
+      urls: ['http://127.0.0.1:4420'],
+      ok: true,
+      code: 'open',
+      text: 'this machine',
+    };
+    const fingerprint = Array.from({ length: 32 }, (_, at) => (at * 7 + 16).toString(16)).join(':');
+    const authority = { fingerprint: fingerprint.toUpperCase(), certificate: '' };
+    return { entrances: [machine, network], authority: network.ok ? authority : null };
+  }
+
   machine(): Schemas['Machine'] {
     const full = this.services.some((one) => one.state === 'needs_you');
     const [memory, disk] = [16e9, 1e12];

@@ -1,0 +1,429 @@
+//! Owns the ways into the node's API: the machine's own, and the one from its network by HTTPS, with a look at itself.
+//!
+//! It opens and closes what the operator accepted; nothing else listens beyond this machine.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::ServerName;
+use rustls_pki_types::pem::PemObject as _;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::services::RealServices;
+use crate::http::Api;
+use crate::http::Certificate;
+use crate::http::Https;
+use crate::lan::authority::Authority;
+use crate::lan::authority::Leaf;
+use crate::lan::authority::fingerprint;
+use crate::lan::machine;
+use crate::lan::machine::Found;
+use crate::manifest::choices::AccessChoice;
+use crate::secret::SecretBytes;
+use crate::secret::SecretKey;
+use crate::secret::SecretSource as _;
+use crate::store::durable;
+use crate::store::vault::VaultError;
+use crate::view::Access;
+use crate::view::Entrance;
+use crate::view::EntranceKind;
+
+/// How often it is looked whether all is as it was accepted.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often the way in is tried.
+const TRY_EVERY: Duration = Duration::from_secs(60);
+/// How long a try may take.
+const TRY_TIME: Duration = Duration::from_secs(5);
+/// Where the vault keeps the authority.
+const AUTHORITY: &str = "node/authority";
+/// Where the certificate of this machine lies, below the data folder: it serves the page on which a vault is opened.
+const LEAF_FILE: &str = "tls.json";
+
+/// What the way in from the network is made of.
+pub(super) struct Ways {
+    pub(super) services: Arc<RealServices>,
+    pub(super) api: Api,
+    pub(super) data: PathBuf,
+    /// Where the machine's own way in is.
+    pub(super) loopback: Option<SocketAddr>,
+    pub(super) told: watch::Sender<Access>,
+}
+
+/// What listens now.
+struct Open {
+    leaf: Leaf,
+    port: u16,
+    /// Where it listens, and why it does not elsewhere.
+    at: Vec<SocketAddr>,
+    refused: BTreeMap<Ipv4Addr, String>,
+    close: CancellationToken,
+    tried: Option<Instant>,
+    /// What the last try came to.
+    answered: Option<bool>,
+}
+
+/// Says what there is before anything was looked at.
+pub(super) fn first(loopback: Option<SocketAddr>) -> Access {
+    Access {
+        entrances: vec![own(loopback)],
+        authority: None,
+    }
+}
+
+fn own(loopback: Option<SocketAddr>) -> Entrance {
+    Entrance {
+        kind: EntranceKind::Machine,
+        urls: loopback.iter().map(|at| format!("http://{at}")).collect(),
+        ok: Some(true),
+        code: "open".to_owned(),
+        text: "This machine itself, and nobody else.".to_owned(),
+    }
+}
+
+impl Ways {
+    /// Opens and closes the way in as it was accepted, until `token` is cancelled.
+    pub(super) async fn keep(self, token: CancellationToken) {
+        let mut listeners = JoinSet::new();
+        let mut open: Option<Open> = None;
+        loop {
+            let wanted = self.services.world().choices.access.clone();
+            let lan = if wanted.lan {
+                self.ensure(&wanted, &mut open, &mut listeners, &token)
+                    .await
+            } else {
+                shut(&mut open);
+                closed(
+                    None,
+                    "off",
+                    "Closed: nobody but this machine reaches the node. `lan = true` under [access] in node.toml opens it to your own network.",
+                )
+            };
+            self.tell(lan, open.as_ref());
+            tokio::select! {
+                () = token.cancelled() => break,
+                Some(_) = listeners.join_next() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+        shut(&mut open);
+        while listeners.join_next().await.is_some() {}
+    }
+
+    fn tell(&self, lan: Entrance, open: Option<&Open>) {
+        let authority = open.and_then(|open| {
+            Some(crate::view::Authority {
+                fingerprint: fingerprint(&open.leaf.authority)?,
+                certificate: open.leaf.authority.clone(),
+            })
+        });
+        let fresh = Access {
+            entrances: vec![own(self.loopback), lan],
+            authority,
+        };
+        let code = |access: &Access| access.entrances.get(1).map(|one| one.code.clone());
+        let before = code(&self.told.borrow());
+        if before != code(&fresh)
+            && let Some(lan) = fresh.entrances.get(1)
+            && (before.is_some() || lan.code != "off")
+        {
+            let at = self.services.clock.wall();
+            let event = format!("lan_{}", lan.code);
+            let state = &self.services.ground.state;
+            if let Err(error) = state.append_event(None, &event, &lan.text, at) {
+                tracing::warn!(%error, "an event could not be written: {}", lan.text);
+            }
+        }
+        self.told.send_if_modified(|last| {
+            let differs = *last != fresh;
+            *last = fresh;
+            differs
+        });
+    }
+
+    /// Brings the way in to be open, tries it from time to time, and says how it is.
+    async fn ensure(
+        &self,
+        wanted: &AccessChoice,
+        open: &mut Option<Open>,
+        listeners: &mut JoinSet<()>,
+        token: &CancellationToken,
+    ) -> Entrance {
+        let found = blocking(machine::look).await.unwrap_or_default();
+        if found.addresses.is_empty() {
+            shut(open);
+            return closed(
+                Some(false),
+                "no_network",
+                "This machine has no address in a private network: join it to one.",
+            );
+        }
+        let leaf = match self.leaf(&found).await {
+            Ok(leaf) => leaf,
+            Err((code, text)) => {
+                shut(open);
+                return closed(Some(false), code, &text);
+            }
+        };
+        let port = wanted.lan_port();
+        let same = open.as_ref().is_some_and(|open| {
+            open.leaf == leaf && open.port == port && open.serves(&found) && open.refused.is_empty()
+        });
+        if !same {
+            shut(open);
+            *open = Some(self.open(leaf, port, &found, listeners, token).await);
+        }
+        let Some(open) = open else {
+            return closed(None, "off", "");
+        };
+        if open.tried.is_none_or(|tried| tried.elapsed() >= TRY_EVERY) && !open.at.is_empty() {
+            open.tried = Some(Instant::now());
+            open.answered = Some(answers(open).await);
+        }
+        open.entrance()
+    }
+
+    async fn open(
+        &self,
+        leaf: Leaf,
+        port: u16,
+        found: &Found,
+        listeners: &mut JoinSet<()>,
+        token: &CancellationToken,
+    ) -> Open {
+        let close = token.child_token();
+        let (mut at, mut refused) = (Vec::new(), BTreeMap::new());
+        let hosts = || {
+            let addresses = found.addresses.iter().map(ToString::to_string);
+            found.names.iter().cloned().rev().chain(addresses)
+        };
+        // Each for itself: what the machine has beyond its private networks is not listened at.
+        for address in &found.addresses {
+            let certificate = Certificate {
+                certificate: &leaf.certificate,
+                key: &leaf.key,
+            };
+            let socket = SocketAddr::from((*address, port));
+            match Https::bind(socket, &certificate, hosts()).await {
+                Ok(https) => {
+                    listeners.spawn(self.api.clone().serve_https(https, close.clone()));
+                    at.push(socket);
+                }
+                Err(error) => {
+                    refused.insert(*address, error.to_string());
+                }
+            }
+        }
+        Open {
+            leaf,
+            port,
+            at,
+            refused,
+            close,
+            tried: None,
+            answered: None,
+        }
+    }
+
+    /// Returns a certificate for what was found. Errors: a code and a sentence.
+    async fn leaf(&self, found: &Found) -> Result<Leaf, (&'static str, String)> {
+        let path = self.data.join(LEAF_FILE);
+        let now = self.services.clock.wall();
+        let (read, kept) = (path.clone(), blocking(move || kept(&path)).await.flatten());
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.fits(found, now)) {
+            return Ok(kept.clone());
+        }
+        let (vault, node) = (
+            self.services.vault.clone(),
+            self.services.ground.node_id.clone(),
+        );
+        let found = found.clone();
+        let issued = blocking(move || {
+            let short: String = node.as_str().chars().take(6).collect();
+            let authority = authority(&vault, &short, &found, now)?;
+            let leaf = authority
+                .issue(&short, &found, now)
+                .map_err(|error| error.to_string())?;
+            let text = serde_json::to_vec(&leaf).map_err(|error| error.to_string())?;
+            durable::write(&read, &text, 0o600).map_err(|error| error.to_string())?;
+            Ok::<Leaf, String>(leaf)
+        })
+        .await;
+        match (issued, kept) {
+            (Some(Ok(leaf)), _) => Ok(leaf),
+            // What is there serves until somebody opens the vault, so that this can be done from a phone.
+            (_, Some(kept)) if now.0 < kept.ends_at => Ok(kept),
+            (Some(Err(why)), _) => Err((
+                "no_certificate",
+                format!(
+                    "There is no certificate for this machine yet ({why}): open the vault once."
+                ),
+            )),
+            (None, _) => Err((
+                "no_certificate",
+                "The certificate could not be made.".to_owned(),
+            )),
+        }
+    }
+}
+
+impl Open {
+    /// Whether it listens wherever the machine is found.
+    fn serves(&self, found: &Found) -> bool {
+        let at: Vec<IpAddr> = self.at.iter().map(SocketAddr::ip).collect();
+        found.addresses.len() == at.len()
+            && found
+                .addresses
+                .iter()
+                .all(|one| at.contains(&IpAddr::V4(*one)))
+    }
+
+    fn entrance(&self) -> Entrance {
+        let mut urls: Vec<String> = Vec::new();
+        if !self.at.is_empty() {
+            let names = self.leaf.names.iter().rev();
+            urls.extend(names.map(|name| format!("https://{name}:{}", self.port)));
+            urls.extend(self.at.iter().map(|at| format!("https://{at}")));
+        }
+        let (ok, code, text) = match (self.refused.first_key_value(), self.answered) {
+            (Some((address, why)), _) => (
+                false,
+                "not_listening",
+                format!(
+                    "{address}:{} cannot be listened at ({why}): end what uses the port, or name another one with `lan_port` under [access] in node.toml.",
+                    self.port
+                ),
+            ),
+            (None, Some(false)) => (
+                false,
+                "no_answer",
+                "It is open, and does not answer this machine itself: a firewall may be in the way.".to_owned(),
+            ),
+            (None, _) => (
+                true,
+                "open",
+                "Open to your own network, encrypted. Each device must trust the node's certificate once.".to_owned(),
+            ),
+        };
+        Entrance {
+            kind: EntranceKind::Network,
+            urls,
+            ok: Some(ok),
+            code: code.to_owned(),
+            text,
+        }
+    }
+}
+
+fn shut(open: &mut Option<Open>) {
+    if let Some(open) = open.take() {
+        open.close.cancel();
+    }
+}
+
+fn closed(ok: Option<bool>, code: &str, text: &str) -> Entrance {
+    Entrance {
+        kind: EntranceKind::Network,
+        urls: Vec::new(),
+        ok,
+        code: code.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(act).await.ok()
+}
+
+/// Reads the certificate that is kept; one that cannot be read is made anew.
+fn kept(path: &Path) -> Option<Leaf> {
+    let bytes = std::fs::read(path).ok()?;
+    serde_json::from_slice(&bytes)
+        .inspect_err(|_| {
+            tracing::warn!("the certificate of this machine cannot be read: it is made anew")
+        })
+        .ok()
+}
+
+/// Returns the node's authority, made where there is none. Errors: why not, in a few words.
+fn authority(
+    vault: &super::vault::VaultSeat,
+    node: &str,
+    found: &Found,
+    now: crate::clock::UnixMillis,
+) -> Result<Authority, String> {
+    let name = found.names.first().cloned().unwrap_or_default();
+    let made = Authority::make(node, &name, now).map_err(|error| error.to_string())?;
+    let made = serde_json::to_vec(&made).map_err(|error| error.to_string())?;
+    let key = SecretKey(AUTHORITY.to_owned());
+    let held = vault.ensure(&key, None, || SecretBytes::new(made));
+    let held = held.map_err(|error| match error {
+        VaultError::Sealed => "the vault is sealed".to_owned(),
+        other => other.to_string(),
+    })?;
+    let kept = vault.secret(&held).map_err(|error| error.to_string())?;
+    serde_json::from_slice(kept.expose()).map_err(|_| "its authority cannot be read".to_owned())
+}
+
+/// Whether each address answers as a phone would ask that trusts the authority.
+async fn answers(open: &Open) -> bool {
+    for at in &open.at {
+        let asked = tokio::time::timeout(TRY_TIME, ask(&open.leaf.authority, *at)).await;
+        match asked {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%at, %error, "the way in from the network does not answer");
+                return false;
+            }
+            Err(_) => {
+                tracing::warn!(%at, "the way in from the network does not answer in time");
+                return false;
+            }
+        }
+    }
+    true
+}
+
+async fn ask(authority: &str, at: SocketAddr) -> std::io::Result<()> {
+    let odd = |error: String| std::io::Error::other(error);
+    let root = CertificateDer::from_pem_slice(authority.as_bytes());
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(root.map_err(|error| odd(error.to_string()))?)
+        .map_err(|error| odd(error.to_string()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| odd(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(at).await?;
+    let name = ServerName::IpAddress(at.ip().into());
+    let mut stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await?;
+    let request =
+        format!("GET /api/v1/session HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await?;
+    if head == *b"HTTP/1.1 200" {
+        return Ok(());
+    }
+    Err(odd(String::from_utf8_lossy(&head).into_owned()))
+}

@@ -1,0 +1,7 @@
+//! Owns what a node needs to be reached from its own network by HTTPS: a certificate authority of its own, the certificate
+//! of this machine, and the addresses and names for which that holds.
+//!
+//! It does not know who listens (`http`), nor where anything is kept (`app::ways`).
+
+pub mod authority;
+pub mod machine;

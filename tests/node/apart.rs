@@ -1,0 +1,55 @@
+//! Owns a machine in a network of its own, for what must not be opened to the one around the tests.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each target that holds it uses a part of it"
+)]
+
+use std::process::Command;
+
+use crate::node::TestNode;
+use crate::node::program;
+use crate::node::skip;
+
+/// Its address in a private network.
+pub const ADDRESS: &str = "192.168.77.5";
+/// Its address in a network of the world.
+pub const PUBLIC: &str = "203.0.113.9";
+
+/// Lets the node run there, after `more` was done in a shell. Nothing where that cannot be had.
+pub fn apart(node: &mut TestNode, more: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    for needed in ["unshare", "nsenter", "ip", "curl"] {
+        if !root || program(needed).is_none() {
+            skip(&format!("a network of its own needs root, and {needed}"));
+            return false;
+        }
+    }
+    let set_up = format!(
+        "ip link set lo up; ip link add lan0 type veth peer name lan1; ip link set lan1 up; ip link set lan0 up; \
+        ip addr add {ADDRESS}/24 dev lan0; ip addr add {PUBLIC}/24 dev lan0; {more} exec \"$@\""
+    );
+    let words = ["unshare", "--net", "--mount", "sh", "-ec", &set_up, "sh"];
+    node.within(words.map(str::to_owned).to_vec());
+    true
+}
+
+/// Builds a command that runs where the node does.
+pub fn command(node: &TestNode, program: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command
+        .args(["--net", "--target", &node.daemon_pid().to_string(), "--"])
+        .arg(program);
+    command
+}
+
+/// Runs a program where the node does; returns whether it ended well, and what it said.
+pub fn there(node: &TestNode, words: &[&str]) -> (bool, String) {
+    let (program, rest) = words.split_first().expect("a program");
+    let output = command(node, program).args(rest).output();
+    let output = output.expect("it starts");
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), text)
+}
