@@ -25,6 +25,15 @@ impl UnixMillis {
         )
     }
 
+    /// Returns this point moved back by `span`, saturating.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// Returns the time from `earlier` to this point; zero where the clock went back.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

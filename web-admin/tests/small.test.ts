@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { graph, type Edge } from '#lib/node/graph.ts';
 import { differences, label, refused, type Setting } from '#lib/node/settings.ts';
 import { failure } from '#lib/api/client.ts';
+import { sendOnce } from '#lib/api/once.ts';
 import { Lines } from '#lib/node/lines.ts';
 import { longEnough, SHORTEST } from '#lib/node/password.ts';
 
@@ -28,6 +29,62 @@ test('an answer that is not in the one shape did not come from the node', () => 
   expect(failure('<html>', response)).toMatchObject({ code: 'unreachable' });
   const told = failure({ code: 'too_many_attempts', message: 'wait', hint: '' }, response);
   expect(told).toMatchObject({ code: 'too_many_attempts', wait: 30 });
+});
+
+describe('what changes something', () => {
+  const lost = new TypeError('Failed to fetch');
+  const asked = (method: string, path = 'tokens', more: RequestInit = {}): Request =>
+    new Request(`http://localhost/api/v1/${path}`, { method, ...more });
+
+  /** Loses as many answers as it is told, and keeps what was asked. */
+  function network(losses: number): {
+    seen: [string | null, string][];
+    send: (r: Request) => Promise<Response>;
+  } {
+    const seen: [string | null, string][] = [];
+    const send = async (request: Request): Promise<Response> => {
+      seen.push([request.headers.get('idempotency-key'), await request.text()]);
+      if (seen.length <= losses) throw lost;
+      return new Response(null, { status: 204 });
+    };
+    return { seen, send };
+  }
+
+  test('is sent again with the same key and body where the answer was lost', async () => {
+    const { seen, send } = network(1);
+    const response = await sendOnce(asked('POST', 'tokens', { body: '{"name":"till"}' }), send, 0);
+    expect(response.status).toBe(204);
+    expect(seen).toHaveLength(2);
+    expect(seen[0]).toEqual(seen[1]);
+    expect(seen[0]?.[1]).toBe('{"name":"till"}');
+    expect(seen[0]?.[0]).toMatch(/^[0-9a-f]{32}$/);
+    const other = network(0);
+    await sendOnce(asked('POST'), other.send, 0);
+    expect(other.seen[0]?.[0]).not.toBe(seen[0]?.[0]);
+  });
+
+  test('is given up after that', async () => {
+    const { seen, send } = network(9);
+    await expect(sendOnce(asked('DELETE'), send, 0)).rejects.toBe(lost);
+    expect(seen).toHaveLength(2);
+  });
+
+  test('is not sent again where nobody wants it any more, or the node could not know it again', async () => {
+    const gone = network(1);
+    await expect(
+      sendOnce(asked('POST', 'tokens', { signal: AbortSignal.abort() }), gone.send, 0),
+    ).rejects.toBe(lost);
+    expect(gone.seen).toHaveLength(1);
+    for (const [method, path] of [
+      ['GET', 'status'],
+      ['POST', 'session'],
+      ['POST', 'set-up'],
+    ]) {
+      const { seen, send } = network(1);
+      await expect(sendOnce(asked(method!, path), send, 0)).rejects.toBe(lost);
+      expect(seen).toEqual([[null, '']]);
+    }
+  });
 });
 
 describe('the form of the settings', () => {

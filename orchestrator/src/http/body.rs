@@ -76,16 +76,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
                 "send it with content-type: application/json",
             ));
         }
-        let body = tokio::time::timeout(BODY_TIMEOUT, collect(request.into_body()))
-            .await
-            .map_err(|_| {
-                ApiError::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "body_timeout",
-                    "the body did not arrive in time",
-                    "send it at once",
-                )
-            })??;
+        let body = gather(request.into_body()).await?;
         serde_json::from_slice(&body).map(Self).map_err(|error| {
             // serde's message could repeat a secret; its position cannot.
             ApiError::bad_request(
@@ -98,6 +89,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             )
         })
     }
+}
+
+/// Waits for a whole body. Errors: it is too large, comes too slowly, or breaks off.
+pub(super) async fn gather(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    tokio::time::timeout(BODY_TIMEOUT, collect(body))
+        .await
+        .map_err(|_| {
+            ApiError::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                "the body did not arrive in time",
+                "send it at once",
+            )
+        })?
 }
 
 async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {

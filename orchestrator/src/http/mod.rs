@@ -12,6 +12,7 @@ mod guard;
 mod lanes;
 mod logs;
 mod metrics;
+mod once;
 mod openapi;
 mod pages;
 mod people;

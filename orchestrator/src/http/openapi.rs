@@ -6,10 +6,17 @@ use axum::http::Method;
 use utoipa::Modify;
 use utoipa::OpenApi;
 use utoipa::openapi::Content;
+use utoipa::openapi::Object;
 use utoipa::openapi::Ref;
+use utoipa::openapi::Required;
 use utoipa::openapi::Response;
 use utoipa::openapi::ResponseBuilder;
+use utoipa::openapi::Schema;
+use utoipa::openapi::Type;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::path::ParameterBuilder;
+use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::path::PathItem;
 use utoipa::openapi::security::ApiKey;
 use utoipa::openapi::security::ApiKeyValue;
@@ -145,6 +152,18 @@ const WITH_BODY: &[Shared] = &[
     (408, "SlowBody", "The body did not arrive in time"),
     (415, "NotJson", "The body is not announced as JSON"),
 ];
+/// Where a request may have a key.
+const ONCE: &[Shared] = &[
+    (400, "BadBody", "The body is not what this path takes"),
+    (408, "SlowBody", "The body did not arrive in time"),
+    (
+        409,
+        "Conflict",
+        "As things stand this cannot be done, or nobody owns the node yet",
+    ),
+    (422, "Mistake", "A value or a file holds a mistake"),
+    (423, "Sealed", "The vault is sealed"),
+];
 /// Where the node is asked to do something.
 const CHANGE: &[Shared] = &[
     (
@@ -170,13 +189,16 @@ impl Modify for Everywhere {
         let cookie = ApiKeyValue::with_description("flash_session_PORT", cookie);
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
         components.add_security_scheme("session", cookie);
-        for (_, name, why) in [ALWAYS, OVER_TCP, SIGNED_IN, WITH_BODY, CHANGE].concat() {
+        for (_, name, why) in [ALWAYS, OVER_TCP, SIGNED_IN, WITH_BODY, ONCE, CHANGE].concat() {
             let response = refusal(why).into();
             components.responses.insert(name.to_owned(), response);
         }
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
-                complete(operation, access::asked(&method, path));
+                let access = access::asked(&method, path);
+                // Whoever is not known has no keys.
+                let once = method != Method::GET && access != Some(Access::Anybody);
+                complete(operation, access, once);
             }
         }
     }
@@ -194,7 +216,13 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 }
 
 /// Without `access` it answers on the unix socket alone.
-fn complete(operation: &mut Operation, access: Option<Access>) {
+fn complete(operation: &mut Operation, access: Option<Access>, once: bool) {
+    if once {
+        operation
+            .parameters
+            .get_or_insert_default()
+            .push(key_parameter());
+    }
     let tags = operation.tags.as_deref().unwrap_or_default();
     let changes = tags.iter().any(|tag| tag == "change");
     let needs = matches!(access, Some(Access::Needs(_) | Access::Confirmed(_)));
@@ -212,6 +240,7 @@ fn complete(operation: &mut Operation, access: Option<Access>) {
         (access.is_some(), OVER_TCP),
         (needs, SIGNED_IN),
         (body, WITH_BODY),
+        (once, ONCE),
         (changes, CHANGE),
     ];
     for (status, name, _) in parts.iter().filter(|(is, _)| *is).flat_map(|(_, all)| *all) {
@@ -219,6 +248,23 @@ fn complete(operation: &mut Operation, access: Option<Access>) {
         all.entry(status.to_string())
             .or_insert_with(|| Ref::from_response_name(*name).into());
     }
+}
+
+fn key_parameter() -> Parameter {
+    let text = Object::builder()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .pattern(Some("^[!-~]+$"));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "A fresh random text: the request is carried out once, however often it is sent within a day",
+        ))
+        .schema(Some(Schema::Object(text.build())))
+        .build()
 }
 
 fn refusal(why: &str) -> Response {

@@ -22,6 +22,8 @@ use super::guard;
 use super::lanes::Lanes;
 use super::logs;
 use super::metrics::Metrics;
+use super::once;
+use super::once::Answers;
 use super::pages;
 use super::people;
 use super::read;
@@ -51,6 +53,8 @@ pub(super) struct Face {
     pub(super) near: bool,
     /// How much each may ask, and places for streams.
     pub(super) lanes: Arc<Lanes>,
+    /// What was answered to requests with a key.
+    pub(super) answers: Arc<Answers>,
 }
 
 impl Face {
@@ -64,6 +68,7 @@ impl Face {
             metrics: api.metrics,
             near: true,
             lanes: api.lanes,
+            answers: api.answers,
         }
     }
 
@@ -114,6 +119,7 @@ pub(super) fn tcp(face: Face, names: Arc<guard::Names>) -> Router {
             post(people::recovery_codes),
         )
         .route("/api/v1/tokens", post(people::add_token))
+        .route_layer(middleware::from_fn_with_state(face.clone(), once::once))
         .route_layer(middleware::from_fn_with_state(
             face.clone(),
             access::enforce,
@@ -132,6 +138,7 @@ pub(super) fn unix(face: Face) -> Router {
         .route("/api/v1/setup-code", post(session::set_up_code))
         .route("/api/v1/accounts/reset", post(people::reset))
         .route("/api/v1/vault/key-file", post(control::add_key_file))
+        .route_layer(middleware::from_fn_with_state(face.clone(), once::once))
         .route_layer(middleware::from_fn(access::machine))
         .fallback(async || read::unknown_path());
     finish(routes, face, |router| router)

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::guard::Names;
 use super::lanes::Lanes;
 use super::metrics::Metrics;
+use super::once::Answers;
 use super::places::Leaving;
 use super::places::Place;
 use super::places::Places;
@@ -71,6 +72,7 @@ pub struct Api {
     pub(super) accounts: Arc<Accounts>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) lanes: Arc<Lanes>,
+    pub(super) answers: Arc<Answers>,
     pub(super) limits: Limits,
 }
 
@@ -83,6 +85,7 @@ impl Api {
             accounts,
             metrics: Arc::default(),
             lanes: Arc::new(Lanes::new()),
+            answers: Arc::default(),
             limits: LIMITS,
         }
     }

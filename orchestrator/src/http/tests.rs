@@ -50,6 +50,7 @@ use crate::status::NodeStatus;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 mod flood;
+mod once;
 mod people;
 mod tasks;
 mod tls;
@@ -96,6 +97,7 @@ async fn tcp_within(limits: Limits) -> Tcp {
 struct Unix {
     path: PathBuf,
     node: Arc<FixtureNode>,
+    accounts: Arc<Accounts>,
     token: CancellationToken,
     tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -113,11 +115,12 @@ async fn unix() -> Unix {
     let node = FixtureNode::new(token.clone());
     let mut tasks = JoinSet::new();
     let people = accounts(folder.path(), Arc::new(Hands::default()));
-    let api = Api::new(Arc::clone(&node) as Arc<dyn Node>, people);
+    let api = Api::new(Arc::clone(&node) as Arc<dyn Node>, Arc::clone(&people));
     tasks.spawn(api.serve_unix(socket, token.clone(), own_uid()));
     Unix {
         path,
         node,
+        accounts: people,
         token,
         tasks,
         _folder: folder,

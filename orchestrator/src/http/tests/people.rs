@@ -32,11 +32,21 @@ fn secret(text: &str) -> SecretBytes {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    text: String,
+    pub(super) text: String,
+}
+
+impl From<(StatusCode, HeaderMap, String)> for Answer {
+    fn from((status, headers, text): (StatusCode, HeaderMap, String)) -> Self {
+        Self {
+            status,
+            headers,
+            text,
+        }
+    }
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
@@ -89,12 +99,7 @@ impl Tcp {
     ) -> Answer {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let opened = send(stream, method, path, headers, body).await;
-        let (status, headers, text) = opened.text().await;
-        Answer {
-            status,
-            headers,
-            text,
-        }
+        Answer::from(opened.text().await)
     }
 
     pub(super) async fn set_up(&self) -> Answer {

@@ -20,7 +20,11 @@ use crate::store::sqlite::Schema;
 /// `vault.db`. The application id reads `FLSv`.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x464c_5376,
-    migrations: &[include_str!("schema/1.sql"), include_str!("schema/2.sql")],
+    migrations: &[
+        include_str!("schema/1.sql"),
+        include_str!("schema/2.sql"),
+        include_str!("schema/3.sql"),
+    ],
 };
 
 const POINTS: (&str, &str) = ("vault.secret.before_commit", "vault.secret.after_commit");

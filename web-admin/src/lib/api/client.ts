@@ -1,5 +1,6 @@
 // The one way to the node: typed by the generated document, with every failure as one `Failure`.
 import createClient from 'openapi-fetch';
+import { sendOnce } from './once';
 import type { components, paths } from './schema';
 
 export type Schemas = components['schemas'];
@@ -31,7 +32,7 @@ export class Failure extends Error {
 const client = createClient<paths>({
   baseUrl: typeof location === 'undefined' ? 'http://localhost' : location.origin,
   credentials: 'same-origin',
-  fetch: (request) => fetch(request),
+  fetch: (request) => sendOnce(request),
 });
 
 export const api = {

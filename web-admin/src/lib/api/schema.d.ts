@@ -1699,7 +1699,10 @@ export interface operations {
     set_access: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1735,7 +1738,10 @@ export interface operations {
     set_language: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1776,7 +1782,10 @@ export interface operations {
     change_password: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1833,7 +1842,10 @@ export interface operations {
     recovery_codes: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1848,6 +1860,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             /** @description The password must be shown again */
             403: {
@@ -1858,6 +1871,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             /** @description There is no second factor */
             409: {
                 headers: {
@@ -1868,6 +1882,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -1876,7 +1891,10 @@ export interface operations {
     begin_factor: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1891,6 +1909,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewFactorView"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             /** @description The password must be shown again */
             403: {
@@ -1901,8 +1920,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -1911,7 +1932,10 @@ export interface operations {
     drop_factor: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1924,6 +1948,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             /** @description The password must be shown again */
             403: {
@@ -1934,6 +1959,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             /** @description There was none */
             409: {
                 headers: {
@@ -1944,6 +1970,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -1952,7 +1979,10 @@ export interface operations {
     confirm_factor: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1994,6 +2024,7 @@ export interface operations {
             };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -2037,7 +2068,10 @@ export interface operations {
     add_account: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2096,7 +2130,10 @@ export interface operations {
     drop_account: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The account */
                 id: string;
@@ -2112,6 +2149,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             /** @description The role does not allow it, or the password must be shown again */
             403: {
@@ -2131,6 +2169,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             /** @description It is the last owner */
             409: {
                 headers: {
@@ -2141,6 +2180,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -2149,7 +2189,10 @@ export interface operations {
     change_account: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The account */
                 id: string;
@@ -2220,7 +2263,10 @@ export interface operations {
     reset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2250,6 +2296,7 @@ export interface operations {
                 };
             };
             408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
             /** @description The password is not allowed */
@@ -2261,13 +2308,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
             500: components["responses"]["Internal"];
         };
     };
     apply: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2282,8 +2333,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             /** @description A file holds a mistake */
@@ -2304,7 +2357,10 @@ export interface operations {
     audit: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2319,8 +2375,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Mistake"];
@@ -2382,7 +2440,10 @@ export interface operations {
     verify_audit_log: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2397,6 +2458,7 @@ export interface operations {
                     "application/json": components["schemas"]["Verdict"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             /** @description The role does not allow it */
             403: {
@@ -2407,8 +2469,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -2417,7 +2481,10 @@ export interface operations {
     down: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2432,8 +2499,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Mistake"];
@@ -2473,7 +2542,10 @@ export interface operations {
     edges: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2488,8 +2560,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Mistake"];
@@ -2584,7 +2658,10 @@ export interface operations {
     images: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2599,8 +2676,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Mistake"];
@@ -2672,7 +2751,10 @@ export interface operations {
     plan: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2687,8 +2769,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             /** @description A file holds a mistake */
@@ -2709,7 +2793,10 @@ export interface operations {
     rotate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2828,7 +2915,10 @@ export interface operations {
     set_image: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The service */
                 id: string;
@@ -2946,7 +3036,10 @@ export interface operations {
     purge: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The service */
                 id: string;
@@ -3002,7 +3095,10 @@ export interface operations {
     remove: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The service */
                 id: string;
@@ -3020,6 +3116,7 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
             /** @description There is no such service */
@@ -3031,6 +3128,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Mistake"];
@@ -3043,7 +3141,10 @@ export interface operations {
     retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The service */
                 id: string;
@@ -3061,6 +3162,7 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
             /** @description There is no such service */
@@ -3072,6 +3174,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Mistake"];
@@ -3084,7 +3187,10 @@ export interface operations {
     set: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The service */
                 id: string;
@@ -3222,7 +3328,10 @@ export interface operations {
     sign_out: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3235,6 +3344,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
             /** @description Nobody was */
             401: {
                 headers: {
@@ -3245,8 +3355,10 @@ export interface operations {
                 };
             };
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -3255,7 +3367,10 @@ export interface operations {
     confirm: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3289,6 +3404,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             /** @description Too many attempts */
             429: {
@@ -3340,7 +3456,10 @@ export interface operations {
     drop_other_sessions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3353,6 +3472,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
             /** @description Nobody is signed in */
             401: {
                 headers: {
@@ -3363,8 +3483,10 @@ export interface operations {
                 };
             };
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -3373,7 +3495,10 @@ export interface operations {
     drop_session: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The session */
                 id: string;
@@ -3389,6 +3514,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
             /** @description There is no such session */
@@ -3400,8 +3526,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -3511,7 +3639,10 @@ export interface operations {
     set_many: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3564,7 +3695,10 @@ export interface operations {
     set_up_code: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3579,6 +3713,8 @@ export interface operations {
                     "application/json": components["schemas"]["SetUpCode"];
                 };
             };
+            400: components["responses"]["BadBody"];
+            408: components["responses"]["SlowBody"];
             /** @description The node has an owner */
             409: {
                 headers: {
@@ -3589,6 +3725,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             /** @description The vault is sealed */
             423: {
                 headers: {
@@ -3745,7 +3882,10 @@ export interface operations {
     add_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3796,7 +3936,10 @@ export interface operations {
     drop_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The token */
                 id: string;
@@ -3812,6 +3955,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             /** @description The role does not allow it, or the password must be shown again */
             403: {
@@ -3831,8 +3975,10 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -3841,7 +3987,10 @@ export interface operations {
     add_key_file: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3862,6 +4011,7 @@ export interface operations {
             };
             400: components["responses"]["BadBody"];
             408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
             /** @description It cannot be written there */
@@ -3873,13 +4023,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
             500: components["responses"]["Internal"];
         };
     };
     change_passphrase: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3931,7 +4085,10 @@ export interface operations {
     seal: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3946,8 +4103,10 @@ export interface operations {
                     "application/json": components["schemas"]["Reply"];
                 };
             };
+            400: components["responses"]["BadBody"];
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
             /** @description There is no vault, or it opens itself */
             409: {
                 headers: {
