@@ -11,13 +11,22 @@
 mod apart;
 mod node;
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+
 use apart::ADDRESS;
 use apart::PUBLIC;
 use apart::apart;
+use apart::command;
 use apart::there;
 use node::TestNode;
+use node::program;
+use node::skip;
 use serde_json::Value;
 
+const NAME: &str = "shop.test";
 const OPEN: &str = "[access]\nlan = true\nlan_port = 4443\n";
 
 fn lan(node: &TestNode) -> Option<Value> {
@@ -111,7 +120,6 @@ fn the_network_gets_in_by_https_once_that_is_accepted_and_no_sooner() {
         2,
         "one key, between two marks"
     );
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(node.data().join("tls.json"))
         .expect("it is there")
         .permissions()
@@ -144,6 +152,194 @@ fn the_network_gets_in_by_https_once_that_is_accepted_and_no_sooner() {
         events.contains("(lan_open)") && events.contains("(lan_off)"),
         "{events}"
     );
+}
+
+/// A proxy of the operator's, at the machine's address in the world; ended when it is dropped.
+struct Nginx {
+    folder: PathBuf,
+    process: Child,
+}
+
+impl Nginx {
+    /// Writes its configuration, with these lines about whoever it passes on.
+    fn write(folder: &Path, lines: &str) {
+        let at = folder.display();
+        let text = format!(
+            "daemon off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;\n\
+            events {{}}\n\
+            http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy; fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n\
+            server {{ listen {PUBLIC}:443 ssl; listen {PUBLIC}:80; server_name {NAME}; ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;\n\
+            location / {{ proxy_pass http://127.0.0.1:4420; {lines} }} }} }}\n"
+        );
+        std::fs::write(folder.join("nginx.conf"), text).expect("a file");
+    }
+
+    fn start(node: &TestNode, folder: &Path) -> Self {
+        let conf = folder.join("nginx.conf").display().to_string();
+        let process = command(node, "nginx")
+            .args(["-c", &conf, "-e", "stderr"])
+            .spawn()
+            .expect("nginx starts");
+        Self {
+            folder: folder.to_owned(),
+            process,
+        }
+    }
+
+    fn reload(&self, lines: &str) {
+        Self::write(&self.folder, lines);
+        // What was started is `nsenter`, which became nginx.
+        node::send(self.process.id(), "-HUP");
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        node::send(self.process.id(), "-TERM");
+        let _ = self.process.wait();
+    }
+}
+
+/// An authority of the world, and what it issued for the name: files `ca.pem`, `cert.pem`, `key.pem`.
+fn certificates(folder: &Path) {
+    let mut of_authority = rcgen::CertificateParams::new([]).expect("no names");
+    of_authority
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "An authority of the world");
+    of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let authority = of_authority
+        .self_signed(&authority_key)
+        .expect("a certificate");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let issuer = rcgen::Issuer::new(of_authority, authority_key);
+    let issued = rcgen::CertificateParams::new([NAME.to_owned()]).expect("a name");
+    let issued = issued.signed_by(&key, &issuer).expect("a certificate");
+    for (name, text) in [
+        ("ca.pem", authority.pem()),
+        ("cert.pem", issued.pem()),
+        ("key.pem", key.serialize_pem()),
+        ("hosts", format!("127.0.0.1 localhost\n{PUBLIC} {NAME}\n")),
+    ] {
+        std::fs::write(folder.join(name), text).expect("a file");
+    }
+}
+
+fn named(node: &TestNode) -> Option<Value> {
+    access(node)?["entrances"].get(2).cloned()
+}
+
+#[test]
+fn a_name_leads_in_through_a_proxy_and_what_the_proxy_lacks_is_told() {
+    if program("nginx").is_none() {
+        skip("the way in by a name needs nginx");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // nginx's workers are nobody's.
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).expect("a mode");
+    certificates(folder);
+    let mut node = TestNode::new("demo");
+    let hosts = folder.join("hosts");
+    let own = format!("mount --bind {} /etc/hosts;", hosts.display());
+    if !apart(&mut node, &own) {
+        return;
+    }
+    let trusted = folder.join("ca.pem").display().to_string();
+    node.env("SSL_CERT_FILE", Some(&trusted));
+    let choice = |proxy: &str| {
+        format!("[access.public]\nname = \"{NAME}\"\ntrusted_proxies = [\"{proxy}\"]\n")
+    };
+    node.file("node.toml", &choice("127.0.0.1"));
+    node.up();
+    let at =
+        |code: &'static str| move |node: &TestNode| named(node).filter(|one| one["code"] == code);
+    let silent = node.wait_for("nobody to answer", at("no_answer"));
+    assert!(
+        silent["text"]
+            .as_str()
+            .is_some_and(|text| text.contains(NAME)),
+        "{silent}"
+    );
+    assert_eq!(node.cli(&["access"]).status.code(), Some(1));
+
+    Nginx::write(folder, "return 204;");
+    let nginx = Nginx::start(&node, folder);
+    node.wait_for("another to answer", at("elsewhere"));
+    nginx.reload("");
+    node.wait_for("the visitor to be missed", at("unmarked"));
+    let from = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;";
+    nginx.reload(from);
+    node.wait_for("the encryption to be missed", at("not_encrypted"));
+    let from = format!("{from} proxy_set_header X-Forwarded-Proto $scheme;");
+    nginx.reload(&from);
+    node.wait_for("the name to be missed", at("other_name"));
+    let whole = format!("{from} proxy_set_header Host $host;");
+    nginx.reload(&whole);
+    let open = node.wait_for("it to be open", at("open"));
+    assert_eq!(
+        (&open["ok"], &open["urls"][0]),
+        (&Value::Bool(true), &Value::from(format!("https://{NAME}")))
+    );
+
+    // As a visitor sees it.
+    let to = format!("{NAME}:443:{PUBLIC}");
+    let visit = |path: &str| {
+        let url = format!("https://{NAME}{path}");
+        there(
+            &node,
+            &[
+                "curl",
+                "-sS",
+                "-i",
+                "--compressed",
+                "--resolve",
+                &to,
+                "--cacert",
+                &trusted,
+                &url,
+            ],
+        )
+    };
+    let (well, text) = visit("/api/v1/session");
+    assert!(well && text.contains("\"stage\""), "{text}");
+    let (well, text) = visit("/");
+    assert!(well && text.contains("content-security-policy"), "{text}");
+    // Nobody owns the node yet.
+    assert!(visit("/api/v1/status").1.contains("not_set_up"));
+    let plain = format!("{NAME}:80:{PUBLIC}");
+    let url = format!("http://{NAME}/services");
+    let (_, text) = there(&node, &["curl", "-s", "-i", "--resolve", &plain, &url]);
+    assert!(
+        text.starts_with("HTTP/1.1 308") && text.contains(&format!("https://{NAME}/")),
+        "{text}"
+    );
+    let told = String::from_utf8_lossy(&node.cli(&["access"]).stdout).into_owned();
+    assert!(told.contains(&format!("https://{NAME}")), "{told}");
+
+    // Whoever is not trusted any more is not believed from the next look on.
+    node.file("node.toml", &choice("10.9.9.9"));
+    node.ok(&["apply"]);
+    let distrusted = node.wait_for("the proxy to be distrusted", at("not_trusted"));
+    assert!(
+        distrusted["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("127.0.0.1")),
+        "{distrusted}"
+    );
+    assert!(visit("/api/v1/session").1.contains("\"host\""));
+    let events = node.ok(&["events", "-n", "50"]);
+    for event in ["(public_unmarked)", "(public_open)", "(public_not_trusted)"] {
+        assert!(events.contains(event), "{event} in {events}");
+    }
+    node.file(
+        "node.toml",
+        "[access.public]\nname = \"https://shop.test\"\ntrusted_proxies = []\n",
+    );
+    let refused = node.cli(&["apply"]);
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(text.contains("is no name in the internet"), "{text}");
 }
 
 #[test]

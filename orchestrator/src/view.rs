@@ -40,6 +40,8 @@ pub enum EntranceKind {
     Machine,
     /// From the network that this machine is in.
     Network,
+    /// From the internet, by a name.
+    Public,
 }
 
 /// The node's certificate authority, without its key.

@@ -1,8 +1,12 @@
-//! Owns the ways into the node's API: the machine's own, and the one from its network by HTTPS, with a look at itself.
+//! Owns the ways into the node's API: the machine's own, the one from its network by HTTPS, and the one by a name through a
+//! proxy of the operator's. Each is tried.
 //!
 //! It opens and closes what the operator accepted; nothing else listens beyond this machine.
 
+mod public;
+
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -26,6 +30,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::services::RealServices;
+use crate::app::ways::public::Named;
 use crate::http::Api;
 use crate::http::Certificate;
 use crate::http::Https;
@@ -101,6 +106,7 @@ impl Ways {
     pub(super) async fn keep(self, token: CancellationToken) {
         let mut listeners = JoinSet::new();
         let mut open: Option<Open> = None;
+        let mut public = Named::new(self.api.proxies(), self.loopback);
         loop {
             let wanted = self.services.world().choices.access.clone();
             let lan = if wanted.lan {
@@ -114,7 +120,8 @@ impl Ways {
                     "Closed: nobody but this machine reaches the node. `lan = true` under [access] in node.toml opens it to your own network.",
                 )
             };
-            self.tell(lan, open.as_ref());
+            let named = public.look(wanted.public.as_ref()).await;
+            self.tell([lan, named], open.as_ref());
             tokio::select! {
                 () = token.cancelled() => break,
                 Some(_) = listeners.join_next() => {}
@@ -125,28 +132,38 @@ impl Ways {
         while listeners.join_next().await.is_some() {}
     }
 
-    fn tell(&self, lan: Entrance, open: Option<&Open>) {
+    /// Tells how each is, and of each that is otherwise than before.
+    fn tell(&self, others: [Entrance; 2], open: Option<&Open>) {
         let authority = open.and_then(|open| {
             Some(crate::view::Authority {
                 fingerprint: fingerprint(&open.leaf.authority)?,
                 certificate: open.leaf.authority.clone(),
             })
         });
+        let mut entrances = vec![own(self.loopback)];
+        entrances.extend(others);
         let fresh = Access {
-            entrances: vec![own(self.loopback), lan],
+            entrances,
             authority,
         };
-        let code = |access: &Access| access.entrances.get(1).map(|one| one.code.clone());
-        let before = code(&self.told.borrow());
-        if before != code(&fresh)
-            && let Some(lan) = fresh.entrances.get(1)
-            && (before.is_some() || lan.code != "off")
-        {
+        let before = self.told.borrow().clone();
+        for one in &fresh.entrances {
+            let mut last = before.entrances.iter();
+            let last = last.find(|last| last.kind == one.kind);
+            let same = last.map_or("off", |last| last.code.as_str()) == one.code;
+            let name = match one.kind {
+                EntranceKind::Machine => continue,
+                EntranceKind::Network => "lan",
+                EntranceKind::Public => "public",
+            };
+            if same {
+                continue;
+            }
             let at = self.services.clock.wall();
-            let event = format!("lan_{}", lan.code);
+            let event = format!("{name}_{}", one.code);
             let state = &self.services.ground.state;
-            if let Err(error) = state.append_event(None, &event, &lan.text, at) {
-                tracing::warn!(%error, "an event could not be written: {}", lan.text);
+            if let Err(error) = state.append_event(None, &event, &one.text, at) {
+                tracing::warn!(%error, "an event could not be written: {}", one.text);
             }
         }
         self.told.send_if_modified(|last| {
@@ -355,7 +372,7 @@ fn kept(path: &Path) -> Option<Leaf> {
     let bytes = std::fs::read(path).ok()?;
     serde_json::from_slice(&bytes)
         .inspect_err(|_| {
-            tracing::warn!("the certificate of this machine cannot be read: it is made anew")
+            tracing::warn!("the certificate of this machine cannot be read: it is made anew");
         })
         .ok()
 }
@@ -399,31 +416,44 @@ async fn answers(open: &Open) -> bool {
     true
 }
 
-async fn ask(authority: &str, at: SocketAddr) -> std::io::Result<()> {
-    let odd = |error: String| std::io::Error::other(error);
+async fn ask(authority: &str, at: SocketAddr) -> io::Result<()> {
     let root = CertificateDer::from_pem_slice(authority.as_bytes());
     let mut roots = RootCertStore::empty();
     roots
-        .add(root.map_err(|error| odd(error.to_string()))?)
-        .map_err(|error| odd(error.to_string()))?;
+        .add(root.map_err(io::Error::other)?)
+        .map_err(io::Error::other)?;
+    let stream = TcpStream::connect(at).await?;
+    let name = ServerName::IpAddress(at.ip().into());
+    let head = greet(roots, stream, name, &at.to_string(), "").await?;
+    if head == *b"HTTP/1.1 200" {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        String::from_utf8_lossy(&head).into_owned(),
+    ))
+}
+
+/// Asks by HTTPS how far the node is, with further header lines, and returns the first words of the answer.
+async fn greet(
+    roots: RootCertStore,
+    stream: TcpStream,
+    name: ServerName<'static>,
+    host: &str,
+    more: &str,
+) -> io::Result<[u8; 12]> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| odd(error.to_string()))?
+        .map_err(io::Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(at).await?;
-    let name = ServerName::IpAddress(at.ip().into());
     let mut stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await?;
     let request =
-        format!("GET /api/v1/session HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        format!("GET /api/v1/session HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut head = [0; 12];
     stream.read_exact(&mut head).await?;
-    if head == *b"HTTP/1.1 200" {
-        return Ok(());
-    }
-    Err(odd(String::from_utf8_lossy(&head).into_owned()))
+    Ok(head)
 }

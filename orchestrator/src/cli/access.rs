@@ -34,6 +34,7 @@ fn text(access: &Access) -> String {
         let from = match one.kind {
             EntranceKind::Machine => "this machine",
             EntranceKind::Network => "your network",
+            EntranceKind::Public => "the internet",
         };
         let mark = match one.ok {
             Some(true) => "ok ",

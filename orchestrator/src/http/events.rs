@@ -18,9 +18,9 @@ use axum::extract::Query;
 use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
 use axum::http::HeaderMap;
+use axum::response::IntoResponse;
 use axum::response::Sse;
 use axum::response::sse;
-use futures::Stream;
 use futures::StreamExt;
 use futures::stream;
 use serde::Deserialize;
@@ -96,7 +96,7 @@ pub(super) async fn events(
     who: Option<Extension<Principal>>,
     headers: HeaderMap,
     wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
+) -> Result<impl IntoResponse, ApiError> {
     let Query(wanted) = wanted.map_err(|rejection| bad_query(&rejection))?;
     let last = match headers.get("last-event-id") {
         None => None,
@@ -113,9 +113,12 @@ pub(super) async fn events(
     let reader = Reader::new(&face, place, last.or(wanted.after), &wanted);
     let items = stream::unfold(reader, |mut reader| async move {
         let item = reader.next().await?;
-        Some((Ok(item), reader))
+        Some((Ok::<_, Infallible>(item), reader))
     });
-    Ok(Sse::new(items.take_until(over)).keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE)))
+    let stream = Sse::new(items.take_until(over));
+    let stream = stream.keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE));
+    // A proxy that gathers answers would keep what happens to itself.
+    Ok(([("x-accel-buffering", "no")], stream))
 }
 
 /// Says what is wrong with the query: an unknown name, or a value that it does not take.

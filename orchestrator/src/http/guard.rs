@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use axum::extract::ConnectInfo;
 use axum::extract::Request;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -17,10 +18,14 @@ use axum::http::Uri;
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::IntoResponse;
+use axum::response::Redirect;
 use axum::response::Response;
 use futures::FutureExt;
 
 use super::error::ApiError;
+use super::proxies::Passage;
+use super::proxies::Proxies;
+use super::proxies::Way;
 
 /// The largest request body that the API takes. Units: bytes.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -133,12 +138,74 @@ fn forbidden(code: &str, message: &str) -> ApiError {
     )
 }
 
-/// Refuses what a foreign page could have sent.
-pub(crate) async fn tcp(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
-    if let Some(error) = refuse(&names, request.uri(), request.headers()) {
+/// What a listener knows of itself.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// Under which names it is asked.
+    pub(super) names: Arc<Names>,
+    /// How whoever asks it came, where nobody passed them on.
+    pub(super) way: Way,
+    /// Who may pass others on.
+    pub(super) proxies: Arc<Proxies>,
+}
+
+/// Refuses what a foreign page could have sent, and finds out how a request came in.
+pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map(|peer| peer.0.ip());
+    let headers = request.headers();
+    let (way, refused) = match door.proxies.passage(peer, headers) {
+        Passage::Itself { forwarded } => {
+            // What says that it was passed on is not taken for one of this machine's own.
+            let near = door.way.near && !forwarded;
+            let way = Way { near, ..door.way };
+            (way, refuse(&door.names, request.uri(), headers))
+        }
+        Passage::Through { from, names, host } => {
+            let way = Way {
+                near: false,
+                secure: true,
+                from: Some(from),
+            };
+            let mut asked = headers.clone();
+            if let Some(host) = host {
+                asked.insert(header::HOST, host);
+            }
+            (way, refuse(&names, request.uri(), &asked))
+        }
+        Passage::NotEncrypted { name } => {
+            let to = format!("https://{name}/");
+            return Redirect::permanent(&to).into_response();
+        }
+    };
+    if let Some(error) = refused {
         return error.into_response();
     }
-    next.run(request).await
+    request.extensions_mut().insert(way);
+    let mut response = next.run(request).await;
+    if way.secure {
+        only_encrypted(response.headers_mut());
+    }
+    response
+}
+
+/// Lets a browser send the cookies that are set by HTTPS alone.
+fn only_encrypted(headers: &mut HeaderMap) {
+    let cookies: Vec<HeaderValue> = headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .map(|cookie| {
+            let mut text = cookie.as_bytes().to_vec();
+            text.extend_from_slice(b"; Secure");
+            let mut secure = HeaderValue::from_bytes(&text).unwrap_or_else(|_| cookie.clone());
+            secure.set_sensitive(true);
+            secure
+        })
+        .collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in cookies {
+        headers.append(header::SET_COOKIE, cookie);
+    }
 }
 
 /// Marks an answer that never changes under its address; a browser may keep it, and nothing else.

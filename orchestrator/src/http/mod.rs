@@ -17,6 +17,7 @@ mod openapi;
 mod pages;
 mod people;
 mod places;
+mod proxies;
 mod read;
 mod router;
 mod server;
@@ -30,6 +31,10 @@ mod tls;
 
 pub use error::ErrorBody;
 pub use openapi::document as openapi_document;
+pub use proxies::PROBE;
+pub use proxies::Proxies;
+pub use proxies::Public;
+pub use proxies::Shown;
 pub use server::Api;
 pub use socket::BindError;
 pub use socket::ControlSocket;

@@ -49,8 +49,6 @@ pub(super) struct Face {
     pub(super) token: CancellationToken,
     /// What is counted here.
     pub(super) metrics: Arc<Metrics>,
-    /// Whether only this machine's own users reach the listener.
-    pub(super) near: bool,
     /// How much each may ask, and places for streams.
     pub(super) lanes: Arc<Lanes>,
     /// What was answered to requests with a key.
@@ -58,7 +56,7 @@ pub(super) struct Face {
 }
 
 impl Face {
-    /// Builds the state of one listener that this machine's own users reach; `port` is 0 where it has none.
+    /// Builds the state of one listener; `port` is 0 where it has none.
     pub(super) fn new(api: Api, token: CancellationToken, port: u16) -> Self {
         Self {
             node: api.node,
@@ -66,18 +64,8 @@ impl Face {
             cookies: Arc::new(Cookies::of(port)),
             token,
             metrics: api.metrics,
-            near: true,
             lanes: api.lanes,
             answers: api.answers,
-        }
-    }
-
-    /// Builds the state of one that others reach by HTTPS.
-    pub(super) fn over_tls(api: Api, token: CancellationToken, port: u16) -> Self {
-        Self {
-            cookies: Arc::new(Cookies::over_tls(port)),
-            near: false,
-            ..Self::new(api, token, port)
         }
     }
 
@@ -88,7 +76,7 @@ impl Face {
 }
 
 /// Builds the router of the TCP listener: everything for who may, by the table of `access`.
-pub(super) fn tcp(face: Face, names: Arc<guard::Names>) -> Router {
+pub(super) fn tcp(face: Face, door: guard::Door) -> Router {
     let routes = reading()
         .merge(changing())
         .merge(people())
@@ -126,7 +114,7 @@ pub(super) fn tcp(face: Face, names: Arc<guard::Names>) -> Router {
         ));
     // What no route has is a page or a file of one, and those are anybody's.
     finish(routes.fallback(pages::any), face, |router| {
-        router.layer(middleware::from_fn_with_state(names, guard::tcp))
+        router.layer(middleware::from_fn_with_state(door, guard::tcp))
     })
 }
 

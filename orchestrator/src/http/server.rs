@@ -28,6 +28,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::guard::Door;
 use super::guard::Names;
 use super::lanes::Lanes;
 use super::metrics::Metrics;
@@ -35,6 +36,8 @@ use super::once::Answers;
 use super::places::Leaving;
 use super::places::Place;
 use super::places::Places;
+use super::proxies::Proxies;
+use super::proxies::Way;
 use super::router;
 use super::router::Face;
 use super::socket::ControlSocket;
@@ -73,6 +76,7 @@ pub struct Api {
     pub(super) metrics: Arc<Metrics>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) answers: Arc<Answers>,
+    pub(super) proxies: Arc<Proxies>,
     pub(super) limits: Limits,
 }
 
@@ -86,7 +90,26 @@ impl Api {
             metrics: Arc::default(),
             lanes: Arc::new(Lanes::new()),
             answers: Arc::default(),
+            proxies: Arc::default(),
             limits: LIMITS,
+        }
+    }
+
+    /// Returns who may pass visitors on; nobody at first.
+    #[must_use]
+    pub fn proxies(&self) -> Arc<Proxies> {
+        Arc::clone(&self.proxies)
+    }
+
+    fn door(&self, names: Arc<Names>, encrypted: bool) -> Door {
+        Door {
+            names,
+            way: Way {
+                near: !encrypted,
+                secure: encrypted,
+                from: None,
+            },
+            proxies: Arc::clone(&self.proxies),
         }
     }
 
@@ -111,10 +134,11 @@ impl Api {
             }
         };
         let limits = self.limits;
+        let door = self.door(Arc::new(names), false);
         let face = Face::new(self, token.clone(), port);
         // Both only wait for signals; the watcher has nothing to finish when serving ends.
         tokio::select! {
-            () = serve(listener, router::tcp(face, Arc::new(names)), token.clone(), limits) => {}
+            () = serve(listener, router::tcp(face, door), token.clone(), limits) => {}
             () = watch_starts => {}
         }
     }
@@ -122,8 +146,8 @@ impl Api {
     /// Serves over HTTPS, to who may, until `token` is cancelled and the last answer is given.
     pub async fn serve_https(self, https: Https, token: CancellationToken) {
         let (port, limits) = (https.port(), self.limits);
-        let face = Face::over_tls(self, token.clone(), port);
-        let routes = router::tcp(face, https.names());
+        let door = self.door(https.names(), true);
+        let routes = router::tcp(Face::new(self, token.clone(), port), door);
         serve(https, routes, token, limits).await;
     }
 

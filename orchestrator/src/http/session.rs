@@ -35,6 +35,7 @@ use super::body::Form;
 use super::body::SecretText;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::proxies::Way;
 use super::read;
 use super::router::Face;
 use crate::account::Account;
@@ -57,8 +58,6 @@ const MARK: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) struct Cookies {
     pub(super) session: String,
     pub(super) mark: String,
-    /// Whether a browser may send them by HTTPS alone.
-    secure: bool,
 }
 
 impl Cookies {
@@ -66,15 +65,6 @@ impl Cookies {
         Self {
             session: format!("flash_session_{port}"),
             mark: format!("flash_mark_{port}"),
-            secure: false,
-        }
-    }
-
-    /// Names those of a listener that speaks HTTPS.
-    pub(super) fn over_tls(port: u16) -> Self {
-        Self {
-            secure: true,
-            ..Self::of(port)
         }
     }
 
@@ -82,26 +72,25 @@ impl Cookies {
     fn enter(&self, entered: &Entered) -> AppendHeaders<[(header::HeaderName, HeaderValue); 2]> {
         let value = entered.value.expose_text().unwrap_or_default();
         AppendHeaders([
-            self.set(&self.session, value, LONGEST_SESSION),
-            self.set(&self.mark, &entered.mark, MARK),
+            set(&self.session, value, LONGEST_SESSION),
+            set(&self.mark, &entered.mark, MARK),
         ])
     }
 
     /// Takes the session's away; the browser stays known.
     fn leave(&self) -> AppendHeaders<[(header::HeaderName, HeaderValue); 1]> {
-        AppendHeaders([self.set(&self.session, "", Duration::ZERO)])
+        AppendHeaders([set(&self.session, "", Duration::ZERO)])
     }
+}
 
-    fn set(&self, name: &str, value: &str, lives: Duration) -> (header::HeaderName, HeaderValue) {
-        let secure = if self.secure { "Secure; " } else { "" };
-        let text = format!(
-            "{name}={value}; Path=/; HttpOnly; {secure}SameSite=Strict; Max-Age={}",
-            lives.as_secs()
-        );
-        let mut value = HeaderValue::from_str(&text).expect("hexadecimal digits fit into a header");
-        value.set_sensitive(true);
-        (header::SET_COOKIE, value)
-    }
+fn set(name: &str, value: &str, lives: Duration) -> (header::HeaderName, HeaderValue) {
+    let text = format!(
+        "{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
+        lives.as_secs()
+    );
+    let mut value = HeaderValue::from_str(&text).expect("hexadecimal digits fit into a header");
+    value.set_sensitive(true);
+    (header::SET_COOKIE, value)
 }
 
 /// Where a request came from, as far as signing in looks at it.
@@ -112,9 +101,12 @@ impl FromRequestParts<Face> for From {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let visitor = parts.extensions.get::<Way>().and_then(|way| way.from);
         let agent = parts.headers.get(header::USER_AGENT);
         Ok(Self(Origin {
-            address: peer.map_or_else(String::new, |peer| peer.0.ip().to_string()),
+            address: visitor
+                .or_else(|| peer.map(|peer| peer.0.ip()))
+                .map_or_else(String::new, |address| address.to_string()),
             agent: agent
                 .and_then(|agent| agent.to_str().ok())
                 .unwrap_or_default()

@@ -52,6 +52,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 mod flood;
 mod once;
 mod people;
+mod proxies;
 mod tasks;
 mod tls;
 

@@ -1004,7 +1004,7 @@ export interface components {
          * @description From where a way leads in.
          * @enum {string}
          */
-        EntranceKind: "machine" | "network";
+        EntranceKind: "machine" | "network" | "public";
         /** @description The one shape of every error. */
         ErrorBody: {
             /** @description The machine code, `snake_case`. */

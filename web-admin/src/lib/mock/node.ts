@@ -276,9 +276,16 @@ export class MockNode {
       code: 'open',
       text: 'this machine',
     };
+    const named: Schemas['Entrance'] = {
+      kind: 'public',
+      urls: ['https://shop.example'],
+      ok: !trouble,
+      code: trouble ? 'no_answer' : 'open',
+      text: trouble ? 'shop.example does not answer this machine (connection refused).' : 'told by the node',
+    };
     const fingerprint = Array.from({ length: 32 }, (_, at) => (at * 7 + 16).toString(16)).join(':');
     const authority = { fingerprint: fingerprint.toUpperCase(), certificate: '' };
-    return { entrances: [machine, network], authority: network.ok ? authority : null };
+    return { entrances: [machine, network, named], authority: network.ok ? authority : null };
   }
 
   machine(): Schemas['Machine'] {
