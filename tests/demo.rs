@@ -32,6 +32,38 @@ fn the_demo_comes_up_with_relay_and_mint_ready_and_goes_down_without_a_trace() {
 }
 
 #[test]
+fn advisories_of_the_release_are_known_and_a_forged_file_is_refused() {
+    let demo = TestNode::started("demo");
+    // No version that ships is one to be warned of.
+    let told = demo.ok(&["advisories", "list"]);
+    assert!(
+        told.contains("FLASH-2026-0001") && told.contains("btcpay: no version of this node"),
+        "{told}"
+    );
+    let release = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/advisory");
+    let file = demo.data().with_file_name("advisories.toml");
+    let signature = demo.data().with_file_name("advisories.toml.minisig");
+    let path = file.display().to_string();
+    let text = std::fs::read_to_string(release.join("shipped.toml")).expect("a file");
+    std::fs::write(&file, &text).expect("a file");
+    let refused = |told: &str| {
+        let output = demo.cli(&["advisories", "import", &path]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_ne!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains(told), "{said}");
+    };
+    refused(".minisig");
+    std::fs::copy(release.join("shipped.toml.minisig"), &signature).expect("a file");
+    let told = demo.ok(&["advisories", "import", &path]);
+    assert!(told.contains("known already"), "{told}");
+    // A warning less, or one more, is not what the release said.
+    std::fs::write(&file, text.replace("serial = 1", "serial = 2")).expect("a file");
+    refused("not signed by the key of this release");
+    let told = demo.ok(&["advisories", "list"]);
+    assert!(told.contains("(no. 1, of this release)"), "{told}");
+}
+
+#[test]
 fn what_make_up_starts_make_down_stops() {
     let demo = TestNode::new("demo");
     let alone = node::alone();

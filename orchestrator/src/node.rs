@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
+use crate::advisory::Signed;
 use crate::id::EdgeId;
 use crate::id::Name;
 use crate::id::ServiceId;
@@ -20,6 +21,7 @@ use crate::runtime::LogQuery;
 use crate::secret::SecretBytes;
 use crate::status::NodeStatus;
 use crate::view::Access;
+use crate::view::Advisories;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
@@ -93,6 +95,11 @@ pub enum Command {
         lan: bool,
         /// Only print the plan.
         dry_run: bool,
+    },
+    /// Takes a newer file of advisories, where the release's key signed it.
+    ImportAdvisories {
+        /// The file, and its signature.
+        signed: Signed,
     },
     /// Replaces credentials, and ends by proving that the old ones are refused.
     Rotate {
@@ -197,6 +204,9 @@ pub trait Node: Send + Sync {
 
     /// Returns the ways into the node's pages and API.
     fn access(&self) -> Access;
+
+    /// Returns what is known to be dangerous, and what of it is here.
+    async fn advisories(&self) -> Result<Advisories, Refusal>;
 
     /// Returns what the machine has, and how much of it is used.
     async fn machine(&self) -> Result<Machine, Refusal>;

@@ -219,6 +219,59 @@ impl fmt::Display for CredentialWord {
     }
 }
 
+/// What is known to be dangerous, and what of it is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Advisories {
+    /// The number of the file: it grows with each.
+    pub serial: u64,
+    /// The day of the file. Shape: `YYYY-MM-DD`.
+    pub issued: String,
+    /// Whether it was imported; otherwise it came with this release.
+    pub imported: bool,
+    /// Everything that it tells, what is here first.
+    pub advisories: Vec<Advisory>,
+}
+
+/// One danger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Advisory {
+    /// Its name, such as `FLASH-2026-0001`.
+    pub id: String,
+    /// Which kind of service has it: a manifest's id.
+    pub manifest: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One sentence: what may happen.
+    pub text: String,
+    /// One sentence: what to do.
+    pub action: String,
+    /// The services of this node whose version it names.
+    pub here: Vec<Affected>,
+}
+
+/// A service whose version an advisory names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Affected {
+    /// The service.
+    pub service: String,
+    /// Its version. Shape: numbers with dots.
+    pub version: String,
+}
+
+/// How bad a danger is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It costs work.
+    Low,
+    /// It costs a service.
+    Medium,
+    /// It may cost money.
+    High,
+    /// It is being used to take money.
+    Critical,
+}
+
 /// In which image each service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Images {

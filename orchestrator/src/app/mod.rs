@@ -3,6 +3,7 @@
 //! It decides nothing that `plan`, `resolve` or the vault decide; it opens what must be open, in an order in which a
 //! failure at any point leaves the data folder as it was.
 
+mod advisories;
 mod audit;
 mod change;
 mod copies;

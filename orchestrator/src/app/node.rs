@@ -44,6 +44,7 @@ use crate::store::vault::VaultError;
 use crate::task::OnExit;
 use crate::task::Tasks;
 use crate::view::Access;
+use crate::view::Advisories;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
@@ -243,7 +244,7 @@ impl RealNode {
         })
     }
 
-    fn note(&self, code: &str, text: &str) {
+    pub(super) fn note(&self, code: &str, text: &str) {
         let at = self.parts.clock.wall();
         if let Err(error) = self
             .parts
@@ -315,6 +316,10 @@ impl Node for RealNode {
         self.parts.ways.borrow().clone()
     }
 
+    async fn advisories(&self) -> Result<Advisories, Refusal> {
+        self.known_advisories().await
+    }
+
     async fn machine(&self) -> Result<Machine, Refusal> {
         machine::last(self.machine.clone()).await
     }
@@ -368,6 +373,7 @@ impl RealNode {
                 dry_run,
             } => self.set_image(&service, &image, dry_run).await,
             Command::OpenToNetwork { lan, dry_run } => self.open_to_network(lan, dry_run).await,
+            Command::ImportAdvisories { signed } => self.import_advisories(signed).await,
             Command::Rotate { edges, dry_run } => self.rotate(&edges, dry_run).await,
             Command::Down => {
                 self.note("down", "the operator stopped the node");
@@ -434,6 +440,7 @@ fn changes_services(command: &Command) -> bool {
         | Command::Edges
         | Command::Audit
         | Command::Images
+        | Command::ImportAdvisories { .. }
         | Command::Down
         | Command::Unlock { .. }
         | Command::Seal

@@ -202,6 +202,9 @@ pub(super) enum Command {
         #[arg(long, requires = "lan")]
         dry_run: bool,
     },
+    /// What is known to be dangerous in programs that the node runs.
+    #[command(subcommand)]
+    Advisories(Advisories),
     /// The people who may use the node.
     #[command(subcommand)]
     Account(Account),
@@ -210,6 +213,18 @@ pub(super) enum Command {
     Audit(Audit),
     /// Prints the API's description (OpenAPI).
     Openapi,
+}
+
+/// What to do with advisories.
+#[derive(Debug, Subcommand)]
+pub(super) enum Advisories {
+    /// Prints those that name a version of this node, then the others.
+    List,
+    /// Takes a newer file, whose signature lies beside it as FILE.minisig.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// A choice between two.

@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod advisories;
 mod args;
 mod check;
 mod client;
@@ -151,6 +152,7 @@ impl Context {
                 lan: Some(lan),
                 dry_run,
             } => access::switch(self, lan, dry_run).await,
+            Command::Advisories(wanted) => advisories::advisories(self, wanted).await,
             Command::Account(wanted) => account::account(self, wanted).await,
             Command::Audit(args::Audit::Verify) => account::verify(self).await,
             Command::Openapi => {

@@ -74,6 +74,8 @@ pub(super) const TABLE: &[Line] = &[
     ("POST", "/api/v1/accounts", Confirmed(Own)),
     ("DELETE", "/api/v1/accounts/{id}", Confirmed(Own)),
     ("PATCH", "/api/v1/accounts/{id}", Confirmed(Own)),
+    ("GET", "/api/v1/advisories", Needs(Read)),
+    ("POST", "/api/v1/advisories", Needs(Own)),
     ("POST", "/api/v1/apply", Needs(Run)),
     ("POST", "/api/v1/audit", Needs(Read)),
     ("GET", "/api/v1/audit-log", Needs(Read)),

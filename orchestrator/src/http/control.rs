@@ -30,6 +30,7 @@ use super::router::Face;
 use super::session::From;
 use super::session::blocking;
 use crate::account::Principal;
+use crate::advisory::Signed;
 use crate::id::EdgeId;
 use crate::id::ServiceId;
 use crate::node::Command;
@@ -186,6 +187,29 @@ pub(super) async fn set_access(
 ) -> Answer {
     let AccessBody { lan, dry_run } = body;
     carry_out(&face, &by, Command::OpenToNetwork { lan, dry_run }).await
+}
+
+/// A newer file of advisories.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdvisoriesBody {
+    /// The file.
+    text: String,
+    /// What minisign wrote beside it (`.minisig`).
+    signature: String,
+}
+
+/// Takes a newer file of advisories, where the release's key signed it.
+#[utoipa::path(post, path = "/api/v1/advisories", tag = "change", request_body = AdvisoriesBody,
+    responses((status = 200, description = "It is known from now on", body = Reply)))]
+pub(super) async fn import_advisories(
+    State(face): State<Face>,
+    Asker(by): Asker,
+    Form(body): Form<AdvisoriesBody>,
+) -> Answer {
+    let AdvisoriesBody { text, signature } = body;
+    let signed = Signed { text, signature };
+    carry_out(&face, &by, Command::ImportAdvisories { signed }).await
 }
 
 /// Credentials to replace.
@@ -411,6 +435,7 @@ fn act(command: &Command) -> Option<((&'static str, String), bool)> {
             format!("let {service} run in {}", shortened(image)),
             true,
         ),
+        Command::ImportAdvisories { .. } => ("advisories", "import advisories".to_owned(), false),
         Command::OpenToNetwork { lan: true, .. } => (
             "access",
             "open the node to its own network".to_owned(),

@@ -118,6 +118,8 @@ fn status_of(code: &str) -> StatusCode {
         | "key_file_exists"
         | "key_file_folder"
         | "bad_path"
+        | "not_signed"
+        | "bad_advisories"
         | "bad_name"
         | "bad_language"
         | "bad_token"

@@ -21,6 +21,7 @@ use super::router::Face;
 use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
 use crate::view::Access;
+use crate::view::Advisories;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
@@ -86,6 +87,14 @@ pub(super) async fn images(State(face): State<Face>) -> Json<Images> {
 ))]
 pub(super) async fn machine(State(face): State<Face>) -> Result<Json<Machine>, ApiError> {
     Ok(Json(face.node.machine().await?))
+}
+
+/// Lists what is known to be dangerous, and which services of this node it is about.
+#[utoipa::path(get, path = "/api/v1/advisories", operation_id = "list_advisories", tag = "read", responses(
+    (status = 200, description = "Every advisory, what is here first", body = Advisories),
+))]
+pub(super) async fn advisories(State(face): State<Face>) -> Result<Json<Advisories>, ApiError> {
+    Ok(Json(face.node.advisories().await?))
 }
 
 /// Lists the ways into the node's pages and API, each with how it is.

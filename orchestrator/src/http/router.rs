@@ -150,6 +150,10 @@ fn changing() -> Router<Face> {
             get(read::access).post(control::set_access),
         )
         .route("/api/v1/edges", get(read::edges).post(control::edges))
+        .route(
+            "/api/v1/advisories",
+            get(read::advisories).post(control::import_advisories),
+        )
         .route("/api/v1/audit", post(control::audit))
         .route("/api/v1/images", get(read::images).post(control::images))
         .route("/api/v1/services/{id}/image", post(control::set_image))

@@ -21,7 +21,9 @@ use crate::account::Account;
 use crate::account::Principal;
 use crate::account::Right;
 use crate::status::NodeStatus;
+use crate::view::Advisories;
 use crate::view::Machine;
+use crate::view::Severity;
 
 /// A disk of which less is left is nearly full. Units: bytes.
 const LOW_DISK: u64 = 5_000_000_000;
@@ -44,8 +46,8 @@ pub(super) struct Task {
     id: String,
     /// How urgent it is.
     level: Level,
-    /// The machine code: `needs_operator`, `disk_low`, `memory_low`, `confinement`, `no_passphrase`, `no_second_factor` or
-    /// `recovery_codes_low`.
+    /// The machine code: `needs_operator`, `disk_low`, `memory_low`, `confinement`, `no_passphrase`, `no_second_factor`,
+    /// `recovery_codes_low` or `advisory`.
     code: String,
     /// The service it is about, if one.
     service: Option<String>,
@@ -78,6 +80,10 @@ pub(super) async fn tasks(
     // Until the node has an owner, nobody in particular may ask.
     let who = who.map(|Extension(who)| who);
     let mut tasks = of_node(&face.status(), &machine);
+    tasks.extend(of_advisories(
+        &face.status(),
+        &face.node.advisories().await?,
+    ));
     if who.as_ref().is_some_and(|who| who.may(Right::Own)) {
         tasks.extend(of_owner(&face.status()));
     }
@@ -133,6 +139,28 @@ fn of_node(status: &NodeStatus, machine: &Machine) -> Vec<Task> {
         let text = "the firewall does not hold services back as it should".to_owned();
         let hint = "`flash-node doctor` says why".to_owned();
         tasks.push(task(Level::Now, "confinement", None, text, hint));
+    }
+    tasks
+}
+
+/// One for each service that an advisory names: what is bad for money is urgent.
+fn of_advisories(status: &NodeStatus, known: &Advisories) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for one in &known.advisories {
+        for here in &one.here {
+            let level = match one.severity {
+                Severity::Critical | Severity::High => Level::Now,
+                Severity::Medium | Severity::Low => Level::Soon,
+            };
+            let mut services = status.services.iter();
+            let title = services.find(|service| service.id == here.service);
+            let title = title.map_or(here.service.as_str(), |service| service.title.as_str());
+            let text = format!("{title} {}: {}", here.version, one.text);
+            let about = format!("{}:{}", one.id, here.service);
+            let mut task = task(level, "advisory", Some(&about), text, one.action.clone());
+            task.service = Some(here.service.clone());
+            tasks.push(task);
+        }
     }
     tasks
 }

@@ -31,6 +31,8 @@ use crate::status::ServiceStatus;
 use crate::status::Signal;
 use crate::status::VaultStatus;
 use crate::view::Access;
+use crate::view::Advisories;
+use crate::view::Advisory;
 use crate::view::Disk;
 use crate::view::Edge;
 use crate::view::Edges;
@@ -63,6 +65,7 @@ struct Inside {
     removed: Vec<String>,
     passphrase: Option<SecretBytes>,
     machine: Machine,
+    advisories: Advisories,
 }
 
 /// Builds a service that is up.
@@ -136,6 +139,11 @@ impl FixtureNode {
         change(&mut self.inside().machine);
     }
 
+    /// Changes what is known to be dangerous.
+    pub fn warn_of(&self, advisories: Vec<Advisory>) {
+        self.inside().advisories.advisories = advisories;
+    }
+
     /// Starts a demo node whose `Down` cancels `token`.
     #[must_use]
     pub fn new(token: CancellationToken) -> Arc<Self> {
@@ -153,6 +161,12 @@ impl FixtureNode {
                 removed: Vec::new(),
                 passphrase: None,
                 machine: machine(),
+                advisories: Advisories {
+                    serial: 1,
+                    issued: "2026-11-28".to_owned(),
+                    imported: false,
+                    advisories: Vec::new(),
+                },
             }),
             token,
         })
@@ -388,6 +402,10 @@ impl Node for FixtureNode {
         }
     }
 
+    async fn advisories(&self) -> Result<Advisories, Refusal> {
+        Ok(self.inside().advisories.clone())
+    }
+
     async fn machine(&self) -> Result<Machine, Refusal> {
         Ok(self.inside().machine.clone())
     }
@@ -421,6 +439,7 @@ impl Node for FixtureNode {
                 self.known(&service)?;
                 reply(&format!("restart {service}: image\n"), true)
             }
+            Command::ImportAdvisories { .. } => reply("no advisory\n", false),
             Command::OpenToNetwork { lan, .. } => {
                 reply(&format!("open to the network: {lan}\n"), true)
             }

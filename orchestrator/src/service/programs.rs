@@ -242,6 +242,18 @@ pub fn known(manifest: &Manifest, programs: &Programs, cache: &VersionCache) -> 
     })
 }
 
+/// Returns which version of `manifest`'s program lies there, where it was asked before.
+#[must_use]
+pub fn version_of(
+    manifest: &Manifest,
+    programs: &Programs,
+    cache: &VersionCache,
+) -> Option<Version> {
+    let main = programs.path(&manifest.program.command)?;
+    let identity = ProgramIdentity::of(main, &manifest.version.probe_args).ok()?;
+    version::extract(cache.0.get(&identity)?)
+}
+
 /// Returns the main program of `manifest`. Errors: the verdict, where it or one that its init jobs run is gone.
 fn still_there<'a>(manifest: &Manifest, programs: &'a Programs) -> Result<&'a Path, Verdict> {
     let jobs = manifest.init.iter().flat_map(|job| &job.steps);

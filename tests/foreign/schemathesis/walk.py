@@ -6,6 +6,7 @@ that the machine has. Nobody may own the node yet, and FLASH_PASSPHRASE opens it
 
 import http.client
 import json
+import pathlib
 import socket
 import sys
 import tempfile
@@ -63,7 +64,7 @@ ask("GET", "/api/v1/openapi.json")
 ask("GET", "/api/v1/session")
 ask("POST", "/api/v1/set-up", {"code": code, "name": NAME, "password": PASSWORD, "language": "en"})
 
-for path in ("access", "status", "services", "machine", "tasks", "edges", "images", "settings", "shop", "accounts", "audit-log",
+for path in ("access", "advisories", "status", "services", "machine", "tasks", "edges", "images", "settings", "shop", "accounts", "audit-log",
              "sessions", "tokens"):
     ask("GET", f"/api/v1/{path}")
 ask("GET", "/api/v1/services/{id}", id="relay")
@@ -103,6 +104,11 @@ AUTHORITY = ("GET", "/authority.crt")
 answer = owner.ask(*AUTHORITY)
 assert answer.status_code == 404, answer.text
 schema[AUTHORITY[1]][AUTHORITY[0]].validate_response(answer)
+
+# The file of this very release, which is known already.
+release = pathlib.Path(__file__).parents[3] / "orchestrator/src/advisory"
+advisories = {"text": (release / "shipped.toml").read_text(), "signature": (release / "shipped.toml.minisig").read_text()}
+ask("POST", "/api/v1/advisories", advisories)
 
 # The vault.
 ask("POST", "/api/v1/vault/passphrase", {"current": {"passphrase": PASSPHRASE}, "new": PASSPHRASE})

@@ -153,6 +153,7 @@ fn body_for(path: &str) -> Value {
     let image = format!("sha256:{}", "0".repeat(64));
     match path {
         "/api/v1/access" => json!({"lan": false}),
+        "/api/v1/advisories" => json!({"text": "", "signature": ""}),
         "/api/v1/rotate" => json!({"edges": []}),
         "/api/v1/services/{id}/image" => json!({"image": image}),
         "/api/v1/services/{id}/purge" => json!({"confirm": "nobody"}),

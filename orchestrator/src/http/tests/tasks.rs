@@ -3,6 +3,9 @@
 use serde_json::Value;
 
 use super::*;
+use crate::view::Advisory;
+use crate::view::Affected;
+use crate::view::Severity;
 
 /// The code and what each task of the answer is about.
 fn ids(text: &str) -> Vec<String> {
@@ -71,4 +74,52 @@ async fn what_does_not_work_comes_first_and_ends_with_its_cause() {
         .node
         .change_machine(|machine| *machine = fixture::machine());
     assert_eq!(told().await, ["confinement", "no_second_factor"]);
+}
+
+#[tokio::test]
+async fn what_an_advisory_names_needs_somebody_and_what_may_cost_money_needs_them_now() {
+    let server = tcp().await;
+    server.people();
+    let cookie = server.cookie("auditor");
+    let advisory = |id: &str, severity: Severity, here: &[&str]| Advisory {
+        id: id.to_owned(),
+        manifest: "mint".to_owned(),
+        severity,
+        text: "It can be stopped from afar.".to_owned(),
+        action: "Run a newer one.".to_owned(),
+        here: here
+            .iter()
+            .map(|service| Affected {
+                service: (*service).to_owned(),
+                version: "0.1".to_owned(),
+            })
+            .collect(),
+    };
+    server.node.warn_of(vec![
+        advisory("T-1", Severity::Medium, &["mint"]),
+        advisory("T-2", Severity::High, &["mint", "relay"]),
+        advisory("T-3", Severity::Critical, &[]),
+    ]);
+    let (_, _, text) = server.get("/api/v1/tasks", &[("cookie", &cookie)]).await;
+    assert_eq!(
+        ids(&text),
+        [
+            "advisory:T-2:mint",
+            "advisory:T-2:relay",
+            "advisory:T-1:mint",
+            "no_second_factor"
+        ]
+    );
+    let list: Value = serde_json::from_str(&text).unwrap();
+    let first = &list["tasks"][0];
+    assert_eq!(
+        (&first["service"], &first["level"]),
+        (&"mint".into(), &"now".into())
+    );
+    assert_eq!(first["hint"], "Run a newer one.");
+    let said = first["text"].as_str().unwrap();
+    assert!(
+        said.ends_with(" 0.1: It can be stopped from afar."),
+        "{said}"
+    );
 }

@@ -157,6 +157,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/advisories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is known to be dangerous, and which services of this node it is about. */
+        get: operations["list_advisories"];
+        put?: never;
+        /** Takes a newer file of advisories, where the release's key signed it. */
+        post: operations["import_advisories"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/apply": {
         parameters: {
             query?: never;
@@ -865,6 +883,49 @@ export interface components {
         AccountList: {
             items: components["schemas"]["Account"][];
         };
+        /** @description What is known to be dangerous, and what of it is here. */
+        Advisories: {
+            /** @description Everything that it tells, what is here first. */
+            advisories: components["schemas"]["Advisory"][];
+            /** @description Whether it was imported; otherwise it came with this release. */
+            imported: boolean;
+            /** @description The day of the file. Shape: `YYYY-MM-DD`. */
+            issued: string;
+            /**
+             * Format: int64
+             * @description The number of the file: it grows with each.
+             */
+            serial: number;
+        };
+        /** @description A newer file of advisories. */
+        AdvisoriesBody: {
+            /** @description What minisign wrote beside it (`.minisig`). */
+            signature: string;
+            /** @description The file. */
+            text: string;
+        };
+        /** @description One danger. */
+        Advisory: {
+            /** @description One sentence: what to do. */
+            action: string;
+            /** @description The services of this node whose version it names. */
+            here: components["schemas"]["Affected"][];
+            /** @description Its name, such as `FLASH-2026-0001`. */
+            id: string;
+            /** @description Which kind of service has it: a manifest's id. */
+            manifest: string;
+            /** @description How bad it is. */
+            severity: components["schemas"]["Severity"];
+            /** @description One sentence: what may happen. */
+            text: string;
+        };
+        /** @description A service whose version an advisory names. */
+        Affected: {
+            /** @description The service. */
+            service: string;
+            /** @description Its version. Shape: numbers with dots. */
+            version: string;
+        };
         /** @description A page of the audit log. */
         AuditPage: {
             /** @description Newest first. */
@@ -1427,6 +1488,11 @@ export interface components {
             /** @description What the first owner types. */
             code: string;
         };
+        /**
+         * @description How bad a danger is.
+         * @enum {string}
+         */
+        Severity: "low" | "medium" | "high" | "critical";
         /** @description Whether the shop is open. */
         Shop: {
             /** @description The machine code, `snake_case`. */
@@ -1461,8 +1527,8 @@ export interface components {
         /** @description One thing that somebody should do. */
         Task: {
             /**
-             * @description The machine code: `needs_operator`, `disk_low`, `memory_low`, `confinement`, `no_passphrase`, `no_second_factor` or
-             *     `recovery_codes_low`.
+             * @description The machine code: `needs_operator`, `disk_low`, `memory_low`, `confinement`, `no_passphrase`, `no_second_factor`,
+             *     `recovery_codes_low` or `advisory`.
              */
             code: string;
             /** @description What to do. */
@@ -2310,6 +2376,72 @@ export interface operations {
             };
             423: components["responses"]["Sealed"];
             500: components["responses"]["Internal"];
+        };
+    };
+    list_advisories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every advisory, what is here first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Advisories"];
+                };
+            };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    import_advisories: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdvisoriesBody"];
+            };
+        };
+        responses: {
+            /** @description It is known from now on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reply"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Away"];
         };
     };
     apply: {

@@ -248,7 +248,11 @@ export class MockNode {
     });
     const stuck = this.services.filter((one) => one.state === 'needs_you');
     const tasks = stuck.map((one) => task('now', 'needs_operator', one.id));
-    if (stuck.length) tasks.push(task('now', 'disk_low'));
+    if (stuck.length) {
+      const text = 'It can be stopped from afar.';
+      tasks.push({ ...task('now', 'advisory', 'mint'), text, hint: 'Run a newer version.' });
+      tasks.push(task('now', 'disk_low'));
+    }
     if (!this.passphraseSet && this.account?.role === 'owner') tasks.push(task('soon', 'no_passphrase'));
     if (this.account?.second_factor === false) tasks.push(task('soon', 'no_second_factor'));
     return tasks;
