@@ -34,6 +34,7 @@ use utoipa::ToSchema;
 use super::access;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::proxies::UNGATHERED;
 use super::router::Face;
 use crate::account::Principal;
 use crate::account::Right;
@@ -117,8 +118,7 @@ pub(super) async fn events(
     });
     let stream = Sse::new(items.take_until(over));
     let stream = stream.keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE));
-    // A proxy that gathers answers would keep what happens to itself.
-    Ok(([("x-accel-buffering", "no")], stream))
+    Ok(([UNGATHERED], stream))
 }
 
 /// Says what is wrong with the query: an unknown name, or a value that it does not take.

@@ -28,6 +28,7 @@ use super::access::Asker;
 use super::control;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::proxies::UNGATHERED;
 use super::router::Face;
 use crate::account::Right;
 use crate::runtime::LogQuery;
@@ -87,6 +88,9 @@ pub(super) async fn logs(
         })
         .take_until(token.cancelled_owned())
         .take_until(over);
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        UNGATHERED,
+    ];
     Ok((headers, Body::from_stream(bytes)).into_response())
 }

@@ -11,6 +11,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use axum::body::Body;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -65,7 +66,8 @@ struct Slot {
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
-    body: Zeroizing<Vec<u8>>,
+    /// Wiped when the last one who holds it lets go.
+    body: Bytes,
 }
 
 /// How a request is met that has a key.
@@ -149,7 +151,8 @@ pub(super) async fn once(State(face): State<Face>, request: Request, next: Next)
         Met::Again(answer) => return again(answer).await,
         Met::Another => return reused().into_response(),
     };
-    let request = Request::from_parts(head, Body::from(bytes.to_vec()));
+    // Wiped when it was read, as every body is.
+    let request = Request::from_parts(head, Body::from(Bytes::from_owner(bytes)));
     // It is carried out to its end, even where nobody waits any more.
     #[expect(
         clippy::disallowed_methods,
@@ -227,19 +230,19 @@ impl Answer {
             Err(error) => {
                 tracing::error!(%error, "an answer broke off");
                 head.status = StatusCode::INTERNAL_SERVER_ERROR;
-                axum::body::Bytes::new()
+                Bytes::new()
             }
         };
         Self {
             status: head.status,
             headers: head.headers,
-            body: Zeroizing::new(bytes.to_vec()),
+            body: Bytes::from_owner(Zeroizing::new(bytes.to_vec())),
         }
     }
 
     /// Answers; a session is entered by the first answer alone.
     fn give(&self, replayed: bool) -> Response {
-        let mut response = Response::new(Body::from(self.body.to_vec()));
+        let mut response = Response::new(Body::from(self.body.clone()));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers.clone();
         if replayed {

@@ -20,6 +20,10 @@ const FOR: &str = "x-forwarded-for";
 const PROTO: &str = "x-forwarded-proto";
 const HOST: &str = "x-forwarded-host";
 const FORWARDED: &str = "forwarded";
+/// Lets a proxy pass on at once what is sent: one that gathers an answer first would keep what happens to itself.
+/// Source: nginx, `proxy_buffering`.
+pub(super) const UNGATHERED: (HeaderName, &str) =
+    (HeaderName::from_static("x-accel-buffering"), "no");
 /// By which a try of the node's own is recognised.
 pub const PROBE: &str = "flash-node-probe";
 

@@ -248,3 +248,18 @@ async fn a_try_of_the_nodes_own_shows_what_a_proxy_lacks() {
         assert_eq!((proxies.shown(), proxies.came()), (None, None));
     }
 }
+
+#[tokio::test]
+async fn what_follows_is_not_gathered_by_a_proxy_before_it_is_passed_on() {
+    let (tcp, _) = behind("127.0.0.1").await;
+    let entered = tcp.set_up().await;
+    let cookies = entered.cookies();
+    for path in [
+        "/api/v1/events?tail=1&follow=false",
+        "/api/v1/services/relay/logs?tail=1",
+    ] {
+        let answer = ask(&tcp, "GET", path, &[("cookie", &cookies)], &Value::Null).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!(answer.headers["x-accel-buffering"], "no", "{path}");
+    }
+}
