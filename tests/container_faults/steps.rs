@@ -365,13 +365,14 @@ impl Bench {
         } else if work == Removing {
             self.node.up_again();
             settled(&self.node, &scene);
-            let left = self.look();
             let relay = |name: &String| name.contains("relay");
-            assert_eq!(
-                left.networks.iter().find(|name| relay(name)),
-                None,
-                "{scene}"
-            );
+            // Networks go after the last container that was on them.
+            self.node
+                .node
+                .wait(&format!("no network of its own after {scene}"), |_| {
+                    !self.look().networks.iter().any(&relay)
+                });
+            let left = self.look();
             assert_eq!(
                 left.containers.keys().find(|name| relay(name)),
                 None,

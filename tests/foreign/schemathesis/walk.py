@@ -52,7 +52,9 @@ class Local(http.client.HTTPConnection):
 
 def at_machine(method: str, path: str, body=None):
     local = Local()
-    local.request(method, path, json.dumps(body or {}), {"content-type": "application/json"})
+    # Where no body is wanted none is sent: http.client sends it apart, and an answer may be there before.
+    text = None if body is None else json.dumps(body)
+    local.request(method, path, text, {"content-type": "application/json"})
     answer = local.getresponse()
     text = answer.read()
     well(method, path, text, answer.status)
