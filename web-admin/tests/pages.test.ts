@@ -35,6 +35,9 @@ const LOOKS: [Size, Theme][] = [
   ['phone', 'light'],
   ['phone', 'dark'],
 ];
+/** How long a page may take to show something on a machine that does other things too. Units: milliseconds. */
+const PATIENCE = 20_000;
+
 const PLACES: [string, Scene, string, string][] = [
   ['set-up', 'new', '/', 'Welcome'],
   ['sign-in', 'sign_in', '/', 'Sign in'],
@@ -268,9 +271,9 @@ test('a log is filtered by what is typed', async () => {
   await begin(page, 'good');
   await page.goto(`${origin}/services/lnd`);
   const log = page.getByRole('log');
-  await expect.poll(() => log.textContent()).toContain('line 39');
+  await expect.poll(() => log.textContent(), { timeout: PATIENCE }).toContain('line 39');
   await page.getByLabel('Only lines that contain').fill('LINE 17');
-  await expect.poll(() => log.textContent()).toBe('2026-01-05T09:27:00Z lnd: line 17');
+  await expect.poll(() => log.textContent(), { timeout: PATIENCE }).toBe('2026-01-05T09:27:00Z lnd: line 17');
   await page.getByLabel('Only lines that contain').fill('nowhere');
   await page.getByText('No line contains that.').waitFor();
   await page.context().close();
@@ -283,15 +286,18 @@ test('how full the machine was is drawn', async () => {
   const chart = page.getByRole('img', { name: 'How full disk and memory were over the last day' });
   // uPlot draws on a canvas: something of it is in the colour of the disk's line.
   await expect
-    .poll(() =>
-      chart.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
-        const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
-        let blue = 0;
-        for (let at = 0; at < pixels.length; at += 4) {
-          if ((pixels[at + 2] ?? 0) > 150 && (pixels[at] ?? 255) < 80 && (pixels[at + 3] ?? 0) > 200) blue++;
-        }
-        return blue;
-      }),
+    .poll(
+      () =>
+        chart.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
+          const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+          let blue = 0;
+          for (let at = 0; at < pixels.length; at += 4) {
+            if ((pixels[at + 2] ?? 0) > 150 && (pixels[at] ?? 255) < 80 && (pixels[at + 3] ?? 0) > 200)
+              blue++;
+          }
+          return blue;
+        }),
+      { timeout: PATIENCE },
     )
     .toBeGreaterThan(200);
   expect(await page.getByRole('meter', { name: 'Disk' }).getAttribute('aria-valuenow')).toBe('61');
@@ -333,7 +339,9 @@ test('settings are changed once their plan was read, all with one plan', async (
   await page.getByText('It is applied.').waitFor();
   expect(await page.getByLabel('Dbcache mib', { exact: true }).inputValue()).toBe('900');
   await page.reload();
-  await expect.poll(() => page.getByLabel('Dbcache mib', { exact: true }).inputValue()).toBe('900');
+  await expect
+    .poll(() => page.getByLabel('Dbcache mib', { exact: true }).inputValue(), { timeout: PATIENCE })
+    .toBe('900');
   await page.context().close();
 }, 60_000);
 
