@@ -15,7 +15,7 @@ use super::code::Hash;
 use super::role::Role;
 use crate::clock::UnixMillis;
 
-type Done<T> = rusqlite::Result<T>;
+pub(super) type Done<T> = rusqlite::Result<T>;
 
 /// An account as it is kept.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub(super) struct KeptToken {
     pub(super) used_at: Option<UnixMillis>,
 }
 
-fn millis(at: UnixMillis) -> i64 {
+pub(super) fn millis(at: UnixMillis) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
 }
 
@@ -446,67 +446,4 @@ pub(super) fn verify_audit_in_tx(tx: &Transaction<'_>, key: &[u8; 32]) -> Done<V
         check.row(&audit_row(row)?, &row.get::<_, Vec<u8>>("hash")?);
     }
     Ok(check.end(newest_in_tx(tx)?))
-}
-
-// === Requests with a key ===
-
-/// Forgets what was begun before `before`, and what is older than the newest `newest` of `asker`.
-pub(super) fn forget_requests_in_tx(
-    tx: &Transaction<'_>,
-    asker: &str,
-    before: UnixMillis,
-    newest: u32,
-) -> Done<()> {
-    tx.execute("DELETE FROM request WHERE begun_at < ?1", [millis(before)])?;
-    tx.execute(
-        "DELETE FROM request WHERE asker = ?1 AND seq <= \
-         (SELECT seq FROM request WHERE asker = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
-        params![asker, newest],
-    )?;
-    Ok(())
-}
-
-/// Finds a request, and its status where it ended.
-pub(super) fn request_in_tx(
-    tx: &Transaction<'_>,
-    asker: &str,
-    key: &str,
-) -> Done<Option<Option<u16>>> {
-    tx.prepare("SELECT status FROM request WHERE asker = ?1 AND key = ?2")?
-        .query_row([asker, key], |row| row.get(0))
-        .optional()
-}
-
-pub(super) fn begin_request_in_tx(
-    tx: &Transaction<'_>,
-    asker: &str,
-    key: &str,
-    now: UnixMillis,
-) -> Done<()> {
-    tx.execute(
-        "INSERT INTO request (asker, key, begun_at) VALUES (?1, ?2, ?3)",
-        params![asker, key, millis(now)],
-    )?;
-    Ok(())
-}
-
-pub(super) fn end_request_in_tx(
-    tx: &Transaction<'_>,
-    asker: &str,
-    key: &str,
-    status: u16,
-) -> Done<()> {
-    tx.execute(
-        "UPDATE request SET status = ?3 WHERE asker = ?1 AND key = ?2",
-        params![asker, key, status],
-    )?;
-    Ok(())
-}
-
-pub(super) fn drop_request_in_tx(tx: &Transaction<'_>, asker: &str, key: &str) -> Done<()> {
-    tx.execute(
-        "DELETE FROM request WHERE asker = ?1 AND key = ?2",
-        [asker, key],
-    )?;
-    Ok(())
 }

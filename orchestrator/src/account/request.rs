@@ -2,12 +2,13 @@
 //!
 //! What was answered is not kept here: answers may hold what is shown once. It does not know HTTP.
 
+mod repo;
+
 use std::time::Duration;
 
 use super::Accounts;
 use super::Principal;
 use super::error::AccountError;
-use super::repo;
 
 /// How long a request is remembered.
 pub const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
