@@ -190,15 +190,16 @@ impl RealNode {
         let texts = self.edited(|text| choices::set_lan(text, lan))?;
         let mut reply = self.change(texts, dry_run).await?;
         let port = self.parts.services.world().choices.access.lan_port();
+        let reaches = if dry_run { "would reach" } else { "reaches" };
         let said = if lan {
             format!(
-                "your own network reaches the node by HTTPS on port {port}, at this machine's private addresses; `flash-node access` shows how\n"
+                "your own network {reaches} the node by HTTPS on port {port}, at this machine's private addresses; `flash-node access` shows how\n"
             )
         } else {
-            "nobody but this machine reaches the node\n".to_owned()
+            format!("nobody of your network {reaches} the node\n")
         };
         reply.text.push_str(&said);
-        reply.changed = true;
+        reply.changed |= !dry_run;
         Ok(reply)
     }
 

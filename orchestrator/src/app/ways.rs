@@ -7,7 +7,6 @@ mod public;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -74,10 +73,10 @@ pub(super) struct Ways {
 struct Open {
     leaf: Leaf,
     port: u16,
-    /// Where it listens, and why it does not elsewhere.
-    at: Vec<SocketAddr>,
+    /// Where it listens, each with what closes it there.
+    at: BTreeMap<Ipv4Addr, CancellationToken>,
+    /// Why it does not elsewhere.
     refused: BTreeMap<Ipv4Addr, String>,
-    close: CancellationToken,
     tried: Option<Instant>,
     /// What the last try came to.
     answered: Option<bool>,
@@ -117,7 +116,7 @@ impl Ways {
                 closed(
                     None,
                     "off",
-                    "Closed: nobody but this machine reaches the node. `lan = true` under [access] in node.toml opens it to your own network.",
+                    "Closed: nobody of your network reaches the node. `flash-node access --lan on` opens it.",
                 )
             };
             let named = public.look(wanted.public.as_ref()).await;
@@ -198,16 +197,16 @@ impl Ways {
             }
         };
         let port = wanted.lan_port();
-        let same = open.as_ref().is_some_and(|open| {
-            open.leaf == leaf && open.port == port && open.serves(&found) && open.refused.is_empty()
-        });
-        if !same {
+        if open
+            .as_ref()
+            .is_some_and(|open| open.leaf != leaf || open.port != port)
+        {
             shut(open);
-            *open = Some(self.open(leaf, port, &found, listeners, token).await);
+            // An address is had again once whoever held it is gone.
+            while listeners.join_next().await.is_some() {}
         }
-        let Some(open) = open else {
-            return closed(None, "off", "");
-        };
+        let open = open.get_or_insert_with(|| Open::new(leaf, port));
+        self.open(open, &found, listeners, token).await;
         if open.tried.is_none_or(|tried| tried.elapsed() >= TRY_EVERY) && !open.at.is_empty() {
             open.tried = Some(Instant::now());
             open.answered = Some(answers(open).await);
@@ -215,45 +214,45 @@ impl Ways {
         open.entrance()
     }
 
+    /// Listens wherever the machine is found and nowhere else; where it does already, nobody is disturbed.
     async fn open(
         &self,
-        leaf: Leaf,
-        port: u16,
+        open: &mut Open,
         found: &Found,
         listeners: &mut JoinSet<()>,
         token: &CancellationToken,
-    ) -> Open {
-        let close = token.child_token();
-        let (mut at, mut refused) = (Vec::new(), BTreeMap::new());
-        let hosts = || {
-            let addresses = found.addresses.iter().map(ToString::to_string);
-            found.names.iter().cloned().rev().chain(addresses)
+    ) {
+        open.refused.clear();
+        open.at.retain(|address, close| {
+            let stays = found.addresses.contains(address);
+            if !stays {
+                close.cancel();
+            }
+            stays
+        });
+        let certificate = Certificate {
+            certificate: &open.leaf.certificate,
+            key: &open.leaf.key,
         };
         // Each for itself: what the machine has beyond its private networks is not listened at.
         for address in &found.addresses {
-            let certificate = Certificate {
-                certificate: &leaf.certificate,
-                key: &leaf.key,
-            };
-            let socket = SocketAddr::from((*address, port));
-            match Https::bind(socket, &certificate, hosts()).await {
+            if open.at.contains_key(address) {
+                continue;
+            }
+            let hosts = found.names.iter().cloned().rev();
+            let hosts = hosts.chain([address.to_string()]);
+            let socket = SocketAddr::from((*address, open.port));
+            match Https::bind(socket, &certificate, hosts).await {
                 Ok(https) => {
+                    let close = token.child_token();
                     listeners.spawn(self.api.clone().serve_https(https, close.clone()));
-                    at.push(socket);
+                    open.at.insert(*address, close);
+                    open.tried = None;
                 }
                 Err(error) => {
-                    refused.insert(*address, error.to_string());
+                    open.refused.insert(*address, error.to_string());
                 }
             }
-        }
-        Open {
-            leaf,
-            port,
-            at,
-            refused,
-            close,
-            tried: None,
-            answered: None,
         }
     }
 
@@ -300,14 +299,20 @@ impl Ways {
 }
 
 impl Open {
-    /// Whether it listens wherever the machine is found.
-    fn serves(&self, found: &Found) -> bool {
-        let at: Vec<IpAddr> = self.at.iter().map(SocketAddr::ip).collect();
-        found.addresses.len() == at.len()
-            && found
-                .addresses
-                .iter()
-                .all(|one| at.contains(&IpAddr::V4(*one)))
+    fn new(leaf: Leaf, port: u16) -> Self {
+        Self {
+            leaf,
+            port,
+            at: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            tried: None,
+            answered: None,
+        }
+    }
+
+    fn sockets(&self) -> impl Iterator<Item = SocketAddr> {
+        let addresses = self.at.keys();
+        addresses.map(|address| SocketAddr::from((*address, self.port)))
     }
 
     fn entrance(&self) -> Entrance {
@@ -315,7 +320,7 @@ impl Open {
         if !self.at.is_empty() {
             let names = self.leaf.names.iter().rev();
             urls.extend(names.map(|name| format!("https://{name}:{}", self.port)));
-            urls.extend(self.at.iter().map(|at| format!("https://{at}")));
+            urls.extend(self.sockets().map(|at| format!("https://{at}")));
         }
         let (ok, code, text) = match (self.refused.first_key_value(), self.answered) {
             (Some((address, why)), _) => (
@@ -349,7 +354,7 @@ impl Open {
 
 fn shut(open: &mut Option<Open>) {
     if let Some(open) = open.take() {
-        open.close.cancel();
+        open.at.values().for_each(CancellationToken::cancel);
     }
 }
 
@@ -399,8 +404,8 @@ fn authority(
 
 /// Whether each address answers as a phone would ask that trusts the authority.
 async fn answers(open: &Open) -> bool {
-    for at in &open.at {
-        let asked = tokio::time::timeout(TRY_TIME, ask(&open.leaf.authority, *at)).await;
+    for at in open.sockets() {
+        let asked = tokio::time::timeout(TRY_TIME, ask(&open.leaf.authority, at)).await;
         match asked {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

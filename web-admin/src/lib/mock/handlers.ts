@@ -169,7 +169,7 @@ export const handlers: RequestHandler[] = [
     const no = refused(OWN, !dry_run);
     if (no) return no;
     if (!dry_run) node.lan = lan;
-    const text = lan ? 'your own network reaches the node\n' : 'nobody but this machine reaches the node\n';
+    const text = lan ? 'your own network reaches the node\n' : 'nobody of your network reaches the node\n';
     return HttpResponse.json({ text, changed: true });
   }),
   http.get(`${API}/machine`, () => refused(READ) ?? HttpResponse.json(node.machine())),
