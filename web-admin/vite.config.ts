@@ -6,6 +6,12 @@ import { mockBackEnd } from './src/lib/mock/plugin.ts';
 // A node to talk to while pages are written, such as http://127.0.0.1:4420; without one the mock back end answers.
 const node = process.env.FLASH_NODE_URL;
 
+/** Whether a module is of what nearly every page needs, such as Svelte and our own components. */
+function isShared(module: string): boolean {
+  if (/node_modules\/uplot|src\/lib\/mock|messages\/(?!en)/.test(module)) return false;
+  return /node_modules\/(?!@sveltejs\/kit)|src\/lib\/|messages\/en/.test(module);
+}
+
 export default defineConfig({
   plugins: [
     sveltekit({
@@ -31,6 +37,16 @@ export default defineConfig({
     }),
     ...(node ? [] : [mockBackEnd()]),
   ],
+  environments: {
+    client: {
+      build: {
+        rolldownOptions: {
+          // What pages share is one file: the first page waits for files in turn more than for bytes.
+          output: { codeSplitting: { groups: [{ name: 'shared', test: isShared }] } },
+        },
+      },
+    },
+  },
   server: node
     ? { proxy: { '/api': { target: node, changeOrigin: true, headers: { origin: node } } } }
     : undefined,
