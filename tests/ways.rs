@@ -21,6 +21,7 @@ use std::time::Instant;
 use apart::ADDRESS;
 use apart::PUBLIC;
 use apart::apart;
+use apart::certificates;
 use apart::command;
 use apart::there;
 use node::TestNode;
@@ -205,31 +206,6 @@ impl Drop for Nginx {
     }
 }
 
-/// An authority of the world, and what it issued for the name: files `ca.pem`, `cert.pem`, `key.pem`.
-fn certificates(folder: &Path) {
-    let mut of_authority = rcgen::CertificateParams::new([]).expect("no names");
-    of_authority
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "An authority of the world");
-    of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_key = rcgen::KeyPair::generate().expect("a key");
-    let authority = of_authority
-        .self_signed(&authority_key)
-        .expect("a certificate");
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let issuer = rcgen::Issuer::new(of_authority, authority_key);
-    let issued = rcgen::CertificateParams::new([NAME.to_owned()]).expect("a name");
-    let issued = issued.signed_by(&key, &issuer).expect("a certificate");
-    for (name, text) in [
-        ("ca.pem", authority.pem()),
-        ("cert.pem", issued.pem()),
-        ("key.pem", key.serialize_pem()),
-        ("hosts", format!("127.0.0.1 localhost\n{PUBLIC} {NAME}\n")),
-    ] {
-        std::fs::write(folder.join(name), text).expect("a file");
-    }
-}
-
 fn named(node: &TestNode) -> Option<Value> {
     access(node)?["entrances"].get(2).cloned()
 }
@@ -244,7 +220,7 @@ fn a_name_leads_in_through_a_proxy_and_what_the_proxy_lacks_is_told() {
     let folder = folder.path();
     // nginx's workers are nobody's.
     std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).expect("a mode");
-    certificates(folder);
+    certificates(folder, NAME, &[]);
     let mut node = TestNode::new("demo");
     let hosts = folder.join("hosts");
     let own = format!("mount --bind {} /etc/hosts;", hosts.display());

@@ -4,6 +4,7 @@
 //! id, secret, status, task`.
 
 pub mod account;
+pub mod acme;
 pub mod advisory;
 pub mod app;
 pub mod cli;

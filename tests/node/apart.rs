@@ -6,6 +6,7 @@
     reason = "each target that holds it uses a part of it"
 )]
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::node::TestNode;
@@ -52,4 +53,31 @@ pub fn there(node: &TestNode, words: &[&str]) -> (bool, String) {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)
+}
+
+/// An authority of the world, and what it issued for `name`: files `ca.pem`, `cert.pem`, `key.pem`. In `hosts` that name and
+/// `others` lead to the machine.
+pub fn certificates(folder: &Path, name: &str, others: &[&str]) {
+    let mut of_authority = rcgen::CertificateParams::new([]).expect("no names");
+    of_authority
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "An authority of the world");
+    of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let authority = of_authority
+        .self_signed(&authority_key)
+        .expect("a certificate");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let issuer = rcgen::Issuer::new(of_authority, authority_key);
+    let issued = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+    let issued = issued.signed_by(&key, &issuer).expect("a certificate");
+    let names = [&[name], others].concat().join(" ");
+    for (file, text) in [
+        ("ca.pem", authority.pem()),
+        ("cert.pem", issued.pem()),
+        ("key.pem", key.serialize_pem()),
+        ("hosts", format!("127.0.0.1 localhost\n{PUBLIC} {names}\n")),
+    ] {
+        std::fs::write(folder.join(file), text).expect("a file");
+    }
 }

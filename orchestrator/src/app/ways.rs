@@ -1,8 +1,9 @@
-//! Owns the ways into the node's API: the machine's own, the one from its network by HTTPS, and the one by a name through a
-//! proxy of the operator's. Each is tried.
+//! Owns the ways into the node's API: the machine's own, the one from its network by HTTPS, and the one by a name, through a
+//! proxy of the operator's or to the node itself. Each is tried.
 //!
 //! It opens and closes what the operator accepted; nothing else listens beyond this machine.
 
+mod acme;
 mod public;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::services::RealServices;
+use crate::app::ways::acme::Own;
 use crate::app::ways::public::Named;
 use crate::http::Api;
 use crate::http::Certificate;
@@ -106,6 +108,7 @@ impl Ways {
         let mut listeners = JoinSet::new();
         let mut open: Option<Open> = None;
         let mut public = Named::new(self.api.proxies(), self.loopback);
+        let mut own = Own::new(self.api.clone(), &self.data);
         loop {
             let wanted = self.services.world().choices.access.clone();
             let lan = if wanted.lan {
@@ -119,7 +122,17 @@ impl Ways {
                     "Closed: nobody of your network reaches the node. `flash-node access --lan on` opens it.",
                 )
             };
-            let named = public.look(wanted.public.as_ref()).await;
+            let named = match wanted.public.as_ref() {
+                Some(choice) if let Some(acme) = &choice.acme => {
+                    let now = self.services.clock.wall();
+                    let state = own.look(choice, acme, &token, now).await;
+                    public.look_own(choice, acme, state).await
+                }
+                other => {
+                    own.shut().await;
+                    public.look(other).await
+                }
+            };
             self.tell([lan, named], open.as_ref());
             tokio::select! {
                 () = token.cancelled() => break,
@@ -128,6 +141,7 @@ impl Ways {
             }
         }
         shut(&mut open);
+        own.shut().await;
         while listeners.join_next().await.is_some() {}
     }
 
@@ -366,6 +380,18 @@ fn closed(ok: Option<bool>, code: &str, text: &str) -> Entrance {
         code: code.to_owned(),
         text: text.to_owned(),
     }
+}
+
+/// Returns whom this machine trusts. Errors: nobody.
+async fn world() -> io::Result<RootCertStore> {
+    let found = blocking(rustls_native_certs::load_native_certs).await;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.map(|found| found.certs).unwrap_or_default());
+    if roots.is_empty() {
+        let text = "this machine trusts nobody: install ca-certificates";
+        return Err(io::Error::other(text));
+    }
+    Ok(roots)
 }
 
 async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Option<T> {

@@ -147,6 +147,8 @@ pub(super) struct Door {
     pub(super) way: Way,
     /// Who may pass others on.
     pub(super) proxies: Arc<Proxies>,
+    /// Whether it is one of a name in the internet, to which nobody passes others on.
+    pub(super) named: bool,
 }
 
 /// Refuses what a foreign page could have sent, and finds out how a request came in.
@@ -154,7 +156,12 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|peer| peer.0.ip());
     let headers = request.headers();
-    let (way, refused) = match door.proxies.passage(peer, headers) {
+    let passage = if door.named {
+        Passage::Itself { forwarded: false }
+    } else {
+        door.proxies.passage(peer, headers)
+    };
+    let (way, refused) = match passage {
         Passage::Itself { forwarded } => {
             // What says that it was passed on is not taken for one of this machine's own.
             let near = door.way.near && !forwarded;
@@ -181,13 +188,23 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
     if let Some(error) = refused {
         return error.into_response();
     }
+    if door.named {
+        door.proxies.came_itself(headers);
+    }
     request.extensions_mut().insert(way);
     let mut response = next.run(request).await;
     if way.secure {
         only_encrypted(response.headers_mut());
     }
+    if door.named {
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     response
 }
+
+/// A browser that was here once comes encrypted for a year, whatever was typed. Source: RFC 6797, 6.1.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Lets a browser send the cookies that are set by HTTPS alone.
 fn only_encrypted(headers: &mut HeaderMap) {

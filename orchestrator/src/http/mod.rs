@@ -5,6 +5,7 @@
 
 mod access;
 mod body;
+mod certificates;
 mod control;
 mod error;
 mod events;
@@ -29,6 +30,8 @@ mod tasks;
 mod tests;
 mod tls;
 
+pub use certificates::Certificate;
+pub use certificates::Certificates;
 pub use error::ErrorBody;
 pub use openapi::document as openapi_document;
 pub use proxies::PROBE;
@@ -40,5 +43,4 @@ pub use socket::BindError;
 pub use socket::ControlSocket;
 pub use socket::bind_tcp;
 pub use socket::bind_unix;
-pub use tls::Certificate;
 pub use tls::Https;

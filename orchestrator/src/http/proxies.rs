@@ -15,6 +15,7 @@ use axum::http::header;
 use tokio::time::Instant;
 
 use super::guard::Names;
+use crate::manifest::choices::TrustedNet;
 
 const FOR: &str = "x-forwarded-for";
 const PROTO: &str = "x-forwarded-proto";
@@ -43,8 +44,8 @@ pub(super) struct Way {
 pub struct Public {
     /// The name, in lower case.
     pub name: String,
-    /// The proxies.
-    pub trusted: Vec<IpAddr>,
+    /// The proxies; nobody where visitors come to the node itself.
+    pub trusted: Vec<TrustedNet>,
 }
 
 /// What a try through the proxy showed.
@@ -130,6 +131,17 @@ impl Proxies {
         self.inner().came
     }
 
+    /// Looks at a request that came to a listener of the name's own; whoever sent it says nothing of others.
+    pub(super) fn came_itself(&self, headers: &HeaderMap) {
+        let mut inner = self.inner();
+        let sent = headers.get(PROBE);
+        let probe = inner.probe.as_mut();
+        match probe.filter(|(probe, _)| sent.is_some_and(|sent| sent == probe.as_str())) {
+            Some((_, last)) => *last = Some(Shown::Well),
+            None => inner.came = Some(Instant::now()),
+        }
+    }
+
     /// Looks at who passed a request on.
     pub(super) fn passage(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Passage {
         let marked = [FOR, PROTO, HOST, FORWARDED];
@@ -141,7 +153,7 @@ impl Proxies {
         let sent = headers.get(PROBE);
         let probe = inner.probe.as_ref();
         let own = probe.is_some_and(|(probe, _)| sent.is_some_and(|sent| sent == probe.as_str()));
-        let trusted = peer.filter(|peer| public.trusted.contains(&plain(*peer)));
+        let trusted = peer.filter(|peer| trusts(&public.trusted, *peer));
         let (passage, shown) = match (trusted, headers.contains_key(FOR)) {
             (None, _) => {
                 let shown = match peer {
@@ -183,7 +195,7 @@ fn encrypted(headers: &HeaderMap) -> bool {
 
 /// Finds the visitor: of those that the list names, the last one that is no trusted proxy. What cannot be read was not
 /// written by a proxy that is trusted.
-fn visitor(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+fn visitor(peer: IpAddr, headers: &HeaderMap, trusted: &[TrustedNet]) -> IpAddr {
     let lines: Vec<&str> = headers
         .get_all(FOR)
         .iter()
@@ -192,13 +204,17 @@ fn visitor(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let list = lines.join(",");
     let mut nearest = plain(peer);
     for word in list.rsplit(',').map(str::trim) {
-        if !trusted.contains(&nearest) {
+        if !trusts(trusted, nearest) {
             break;
         }
         let Some(next) = address(word) else { break };
         nearest = next;
     }
     nearest
+}
+
+fn trusts(trusted: &[TrustedNet], address: IpAddr) -> bool {
+    trusted.iter().any(|net| net.contains(address))
 }
 
 /// Reads an address, with its port or without.
@@ -242,7 +258,8 @@ mod tests {
 
     #[test]
     fn the_visitor_is_the_last_one_that_is_no_trusted_proxy() {
-        let trusted = [ip("10.0.0.1"), ip("10.0.0.2"), ip("fd00::1")];
+        let trusted = ["10.0.0.0/30", "fd00::1"];
+        let trusted = trusted.map(|net| TrustedNet::try_from(net.to_owned()).unwrap());
         for (list, found) in [
             ("203.0.113.9", "203.0.113.9"),
             // What a visitor wrote itself stands before what the proxy adds.

@@ -104,6 +104,7 @@ impl Api {
     fn door(&self, names: Arc<Names>, encrypted: bool) -> Door {
         Door {
             names,
+            named: false,
             way: Way {
                 near: !encrypted,
                 secure: encrypted,
@@ -146,7 +147,8 @@ impl Api {
     /// Serves over HTTPS, to who may, until `token` is cancelled and the last answer is given.
     pub async fn serve_https(self, https: Https, token: CancellationToken) {
         let (port, limits) = (https.port(), self.limits);
-        let door = self.door(https.names(), true);
+        let mut door = self.door(https.names(), true);
+        door.named = https.named();
         let routes = router::tcp(Face::new(self, token.clone(), port), door);
         serve(https, routes, token, limits).await;
     }

@@ -1,17 +1,18 @@
-//! Owns the listener that speaks HTTPS to the node's own network; whoever speaks plain HTTP to it is sent to HTTPS.
+//! Owns the listeners that speak HTTPS to the node's own network, and by a name in the internet; whoever speaks plain HTTP to it is sent to HTTPS.
 //!
 //! It does not know who issued the certificate (`lan`), nor a single path (`router`).
 
 use std::future::Future;
 use std::io;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ConfigBuilder;
 use rustls::ServerConfig;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject as _;
+use rustls::server::WantsServerCert;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -19,29 +20,28 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::certificates::ACME;
+use super::certificates::Certificate;
+use super::certificates::Certificates;
 use super::guard::Names;
 use super::server::Accept;
 
 /// The first byte of TLS: a handshake record. Source: RFC 8446, 5.1.
 const HANDSHAKE: u8 = 22;
+/// What is spoken. Source: RFC 7301, 6.
+const HTTP: &[u8] = b"http/1.1";
 /// How much of a plain request is read to find the name that was asked for.
 const PLAIN_HEAD: usize = 4096;
 /// How long a plain request may take.
 const PLAIN_TIME: Duration = Duration::from_secs(5);
-
-/// A certificate with its key, both as PEM.
-pub struct Certificate<'a> {
-    /// The certificate.
-    pub certificate: &'a str,
-    /// Its key.
-    pub key: &'a str,
-}
 
 /// A listener for HTTPS at one address.
 pub struct Https {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     names: Arc<Names>,
+    /// Whether it is for one name in the internet.
+    named: bool,
 }
 
 impl Https {
@@ -59,7 +59,38 @@ impl Https {
             listener,
             acceptor: TlsAcceptor::from(Arc::new(config)),
             names: Arc::new(Names::https(hosts, port)),
+            named: false,
         })
+    }
+
+    /// Listens at all addresses for whoever asks for `name`, with what `certificates` hold at the time. Visitors come to
+    /// port 443 of the name, whichever `port` of this machine that is passed on to.
+    /// Errors: the port cannot be had.
+    pub async fn bind_named(
+        port: u16,
+        name: &str,
+        certificates: Arc<Certificates>,
+    ) -> io::Result<Self> {
+        let builder = builder().map_err(io::Error::other)?;
+        let mut config = builder.with_cert_resolver(certificates);
+        config.alpn_protocols = vec![HTTP.to_vec(), ACME.to_vec()];
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        let listener = match TcpListener::bind(everywhere).await {
+            Ok(listener) => listener,
+            // A machine may have no IPv6 at all.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?,
+        };
+        Ok(Self {
+            listener,
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            names: Arc::new(Names::https([name.to_owned()], 443)),
+            named: true,
+        })
+    }
+
+    pub(super) fn named(&self) -> bool {
+        self.named
     }
 
     /// Where it listens.
@@ -77,16 +108,18 @@ impl Https {
 }
 
 fn config(certificate: &Certificate<'_>) -> Result<ServerConfig, rustls::Error> {
-    let damaged = |error: rustls_pki_types::pem::Error| rustls::Error::General(error.to_string());
-    let chain = CertificateDer::from_pem_slice(certificate.certificate.as_bytes());
-    let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![chain.map_err(damaged)?], key.map_err(damaged)?)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let (chain, key) = certificate.read()?;
+    let mut config = builder()?.with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![HTTP.to_vec()];
     Ok(config)
+}
+
+fn builder() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider);
+    Ok(builder
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth())
 }
 
 impl Accept for Https {
@@ -94,7 +127,10 @@ impl Accept for Https {
     type Stream = TlsStream<TcpStream>;
 
     async fn next(&self) -> io::Result<Option<(TcpStream, Option<SocketAddr>)>> {
-        self.listener.next().await
+        let next = self.listener.next().await?;
+        // An IPv4 address is one, whichever listener it comes to.
+        let plain = |peer: SocketAddr| SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        Ok(next.map(|(stream, peer)| (stream, peer.map(plain))))
     }
 
     fn enter(
@@ -108,7 +144,10 @@ impl Accept for Https {
                 redirect(raw, &names).await?;
                 return Ok(None);
             }
-            acceptor.accept(raw).await.map(Some)
+            let stream = acceptor.accept(raw).await?;
+            // Whoever asks whether the name is ours has its answer with the handshake.
+            let asked = stream.get_ref().1.alpn_protocol() == Some(ACME);
+            Ok((!asked).then_some(stream))
         }
     }
 }

@@ -2,11 +2,18 @@
 //!
 //! It does not know which of them were accepted (`store::state`).
 
+mod access;
+
+pub use access::AccessChoice;
+pub use access::AcmeChoice;
+pub use access::HostName;
+pub use access::HttpsUrl;
+pub use access::PublicChoice;
+pub use access::TrustedNet;
+
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -49,89 +56,6 @@ pub struct Choices {
     #[serde(default)]
     pub access: AccessChoice,
 }
-
-/// Who reaches the node's own pages and API, beside this machine.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AccessChoice {
-    /// Whether your own network does, by HTTPS with a certificate authority of the node's own.
-    #[serde(default)]
-    pub lan: bool,
-    /// On which port; 4443 where nothing is said.
-    pub lan_port: Option<NonZeroU16>,
-    /// By which name the world reaches it, through a reverse proxy of yours.
-    pub public: Option<PublicChoice>,
-}
-
-/// A name in the internet, and who passes its visitors on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublicChoice {
-    /// The name, such as `shop.example`, by HTTPS on port 443.
-    pub name: HostName,
-    /// The addresses of the proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed; nobody else's are.
-    pub trusted_proxies: Vec<IpAddr>,
-}
-
-/// A name in the DNS, in lower case. Source: RFC 1123, 2.1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(into = "String", try_from = "String")]
-#[schemars(with = "String")]
-pub struct HostName(String);
-
-impl HostName {
-    /// Returns the name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<HostName> for String {
-    fn from(name: HostName) -> Self {
-        name.0
-    }
-}
-
-impl TryFrom<String> for HostName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let fits = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.chars().all(letters)
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        let lower = text.to_ascii_lowercase();
-        let labels = lower.split('.').count();
-        // The last label of a name is no number: that would be an address.
-        let last = lower.rsplit('.').next().unwrap_or_default();
-        if lower.len() <= 253
-            && labels >= 2
-            && lower.split('.').all(fits)
-            && !last.chars().all(|c| c.is_ascii_digit())
-        {
-            Ok(Self(lower))
-        } else {
-            Err(format!(
-                "`{text}` is no name in the internet; write it like shop.example, without https:// or a port"
-            ))
-        }
-    }
-}
-
-impl AccessChoice {
-    /// Returns the port for the network.
-    #[must_use]
-    pub fn lan_port(&self) -> u16 {
-        self.lan_port.map_or(LAN_PORT, NonZeroU16::get)
-    }
-}
-
-/// A port that needs no right of its own.
-const LAN_PORT: u16 = 4443;
 
 /// Where containers get their addresses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

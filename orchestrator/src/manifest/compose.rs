@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::Catalog;
 use super::choices::Choices;
 use super::choices::External;
+use super::choices::PublicChoice;
 use super::choices::ServiceChoice;
 use super::error::ManifestErrors;
 use super::error::Rule;
@@ -50,6 +51,11 @@ impl Catalog {
         }
         check_storage(choices, &mut in_choices);
         check_images(choices, &mut in_choices);
+        let public = choices.access.public.as_ref();
+        if let Some((message, hint)) = public.and_then(PublicChoice::mistake) {
+            let at = place!["access", "public"];
+            in_choices.add_with_hint(Rule::PublicAccess, at, message, hint);
+        }
         for (id, choice) in &choices.services {
             if let Some(manifest) = node.services.get(id) {
                 let at = place!["services", id];

@@ -170,6 +170,8 @@ rules! {
     StorageUnknown = "storage_unknown",
     /// A storage root is an absolute path.
     StoragePath = "storage_path",
+    /// A name in the internet has either trusted proxies or a certificate of the node's own.
+    PublicAccess = "public_access",
     /// A named port exists, and its number is no other's.
     PortChoice = "port_choice",
     /// An edge is given to an instance of its provider.

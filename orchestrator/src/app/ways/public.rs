@@ -1,27 +1,29 @@
-//! Owns the way in by a name in the internet, through a proxy of the operator's: who is trusted, and whether it works.
+//! Owns whether the way in by a name in the internet works, and who is trusted to pass its visitors on.
 //!
-//! The node opens nothing for it: the proxy comes to the machine's own way in.
+//! For a proxy of the operator's the node opens nothing: it comes to the machine's own way in. Without one, visitors come to
+//! the node itself (`acme`).
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::TRY_EVERY;
 use super::TRY_TIME;
-use super::blocking;
+use super::acme::State;
 use super::greet;
+use super::world;
 use crate::entropy::Entropy;
 use crate::entropy::SystemEntropy;
 use crate::http::PROBE;
 use crate::http::Proxies;
 use crate::http::Public;
 use crate::http::Shown;
+use crate::manifest::choices::AcmeChoice;
 use crate::manifest::choices::PublicChoice;
 use crate::view::Entrance;
 use crate::view::EntranceKind;
@@ -52,6 +54,41 @@ impl Named {
 
     /// Trusts who is wanted, tries the name from time to time, and says how it is.
     pub(super) async fn look(&mut self, wanted: Option<&PublicChoice>) -> Entrance {
+        self.follow(wanted);
+        let Some(wanted) = wanted else {
+            return entrance(
+                None,
+                "off",
+                "No name in the internet leads here. [access.public] in node.toml sets one up, with a reverse proxy of yours or a certificate of the node's own.",
+                Vec::new(),
+            );
+        };
+        let name = wanted.name.as_str();
+        self.try_it(name).await;
+        self.told(name, url(name))
+    }
+
+    /// Tries a name whose visitors come to the node itself, and says how it is.
+    pub(super) async fn look_own(
+        &mut self,
+        wanted: &PublicChoice,
+        acme: &AcmeChoice,
+        state: State,
+    ) -> Entrance {
+        self.follow(Some(wanted));
+        let name = wanted.name.as_str();
+        match state {
+            State::Trouble(code, text) => entrance(Some(false), code, &text, url(name)),
+            State::NotRenewed(text) => entrance(Some(false), "not_renewed", &text, url(name)),
+            State::Open => {
+                self.try_it(name).await;
+                self.told_own(name, acme.port())
+            }
+        }
+    }
+
+    /// Trusts who is wanted; nothing is known of another name.
+    fn follow(&mut self, wanted: Option<&PublicChoice>) {
         if self.wanted.as_ref() != wanted {
             self.wanted = wanted.cloned();
             self.tried = None;
@@ -60,16 +97,10 @@ impl Named {
                 trusted: wanted.trusted_proxies.clone(),
             }));
         }
-        let Some(wanted) = wanted else {
-            return entrance(
-                None,
-                "off",
-                "No name in the internet leads here. [access.public] in node.toml sets one up, with a reverse proxy of yours.",
-                Vec::new(),
-            );
-        };
-        let name = wanted.name.as_str();
-        let url = vec![format!("https://{name}")];
+    }
+
+    /// Asks by the name, where it is time to.
+    async fn try_it(&mut self, name: &str) {
         let every = if self.proxies.shown() == Some(Shown::Well) {
             TRY_EVERY
         } else {
@@ -88,7 +119,35 @@ impl Named {
             };
             self.tried = Some((Instant::now(), answered));
         }
-        self.told(name, url)
+    }
+
+    fn told_own(&self, name: &str, port: u16) -> Entrance {
+        let came = self.proxies.came();
+        let came = came.is_some_and(|came| came.elapsed() < CAME);
+        let (code, text) = match (self.proxies.shown(), &self.tried) {
+            (Some(Shown::Well), _) => return open_own(name),
+            (None, _) if came => return open_own(name),
+            (Some(_), _) => (
+                "passed_on",
+                format!(
+                    "{name} leads here through a proxy: let it pass connections on as they come, or write `trusted_proxies` in place of `acme` under [access.public] in node.toml."
+                ),
+            ),
+            (None, Some((_, Ok(())))) => (
+                "elsewhere",
+                format!(
+                    "{name} answers, and it is not this node: let the name lead to your network, and the router pass port 443 to port {port} of this machine."
+                ),
+            ),
+            (None, Some((_, Err(why)))) => (
+                "no_answer",
+                format!(
+                    "{name} does not answer this machine ({why}). Does the router pass port 443 to port {port} of this machine? Some let nobody inside use the name: then open it from outside once."
+                ),
+            ),
+            (None, None) => ("no_answer", format!("{name} was not tried yet.")),
+        };
+        entrance(Some(false), code, &text, url(name))
     }
 
     fn told(&self, name: &str, url: Vec<String>) -> Entrance {
@@ -142,6 +201,15 @@ impl Named {
     }
 }
 
+fn url(name: &str) -> Vec<String> {
+    vec![format!("https://{name}")]
+}
+
+fn open_own(name: &str) -> Entrance {
+    let text = "Open to the internet by its name, with a certificate of its own that the node renews by itself.";
+    entrance(Some(true), "open", text, url(name))
+}
+
 fn open(url: Vec<String>) -> Entrance {
     let text = "Open to the internet by its name, through a proxy that you trust.";
     entrance(Some(true), "open", text, url)
@@ -159,14 +227,7 @@ fn entrance(ok: Option<bool>, code: &str, text: &str, urls: Vec<String>) -> Entr
 
 /// Asks as any visitor would, who trusts whom this machine trusts.
 async fn ask(name: &str, probe: &str) -> io::Result<()> {
-    let found = blocking(rustls_native_certs::load_native_certs).await;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.map(|found| found.certs).unwrap_or_default());
-    if roots.is_empty() {
-        return Err(io::Error::other(
-            "this machine trusts nobody: install ca-certificates",
-        ));
-    }
+    let roots = world().await?;
     let stream = TcpStream::connect((name, 443)).await?;
     let server = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
     let line = format!("{PROBE}: {probe}\r\n");

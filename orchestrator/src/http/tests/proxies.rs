@@ -33,7 +33,7 @@ async fn behind(proxy: &str) -> (Tcp, Arc<Proxies>) {
     let proxies = api.proxies();
     proxies.trust(Some(Public {
         name: NAME.to_owned(),
-        trusted: vec![proxy.parse::<IpAddr>().unwrap()],
+        trusted: vec![proxy.parse::<IpAddr>().unwrap().into()],
     }));
     tcp.tasks.spawn(api.serve_tcp(listener, tcp.token.clone()));
     (tcp, proxies)
