@@ -20,6 +20,7 @@ use std::process::Stdio;
 use apart::PUBLIC;
 use apart::apart;
 use apart::certificates;
+use apart::named_is;
 use apart::there;
 use node::TestNode;
 use node::program;
@@ -88,17 +89,6 @@ fn root(node: &TestNode, folder: &Path) -> bool {
     well
 }
 
-fn named(node: &TestNode) -> Option<Value> {
-    let api = node.try_status()?["api"].as_str()?.to_owned();
-    let (well, text) = there(node, &["curl", "-s", &format!("{api}/api/v1/access")]);
-    let access: Value = well.then(|| serde_json::from_str(&text).ok()).flatten()?;
-    access["entrances"].get(2).cloned()
-}
-
-fn at(code: &'static str) -> impl Fn(&TestNode) -> Option<Value> {
-    move |node| named(node).filter(|one| one["code"] == code)
-}
-
 fn text(entrance: &Value) -> &str {
     entrance["text"].as_str().expect("a text")
 }
@@ -133,7 +123,7 @@ fn the_node_has_a_certificate_for_its_name_and_renews_it() {
     node.env("SSL_CERT_FILE", Some(&trust.display().to_string()));
     node.file("node.toml", &choice("me"));
     node.up();
-    let silent = node.wait_for("the authority to be missed", at("no_authority"));
+    let silent = node.wait_for("the authority to be missed", named_is("no_authority"));
     assert!(
         text(&silent).contains("ca.test:14000 is not reached"),
         "{silent}"
@@ -144,7 +134,7 @@ fn the_node_has_a_certificate_for_its_name_and_renews_it() {
     let pebble = Pebble::start(&node, folder);
     node.file("node.toml", &choice("you"));
     node.ok(&["apply"]);
-    let refused = node.wait_for("the authority to refuse", at("refused"));
+    let refused = node.wait_for("the authority to look in vain", named_is("not_proved"));
     for part in [NAME, "port 443 to port 8443", "asks again"] {
         assert!(text(&refused).contains(part), "{part}: {refused}");
     }
@@ -152,7 +142,7 @@ fn the_node_has_a_certificate_for_its_name_and_renews_it() {
     node.file("node.toml", &choice("us"));
     node.ok(&["apply"]);
     // It is proved at port 8443, and the router does not pass port 443 on to it yet.
-    let unreached = node.wait_for("the router to be missed", at("no_answer"));
+    let unreached = node.wait_for("the router to be missed", named_is("no_answer"));
     assert!(
         text(&unreached).contains("port 443 to port 8443"),
         "{unreached}"
@@ -161,7 +151,7 @@ fn the_node_has_a_certificate_for_its_name_and_renews_it() {
         "iptables -t nat -A OUTPUT -d 203.0.113.9 -p tcp --dport 443 -j REDIRECT --to-ports 8443";
     let (well, said) = there(&node, &["sh", "-c", pass]);
     assert!(well, "{said}");
-    let open = node.wait_for("it to be open", at("open"));
+    let open = node.wait_for("it to be open", named_is("certified"));
     assert_eq!(
         (&open["ok"], &open["urls"][0]),
         (&Value::Bool(true), &Value::from(format!("https://{NAME}")))
@@ -195,9 +185,9 @@ fn the_node_has_a_certificate_for_its_name_and_renews_it() {
         let now = account(node);
         (now.0 != first.0 && now.1 != renewed.1).then_some(now)
     });
-    node.wait_for("it to be open again", at("open"));
+    node.wait_for("it to be open again", named_is("certified"));
     drop(pebble);
-    let stale = node.wait_for("the renewal to fail", at("not_renewed"));
+    let stale = node.wait_for("the renewal to fail", named_is("not_renewed"));
     assert!(
         text(&stale).starts_with("Open, and its certificate is not renewed")
             && stale["ok"] == false,
@@ -206,15 +196,19 @@ fn the_node_has_a_certificate_for_its_name_and_renews_it() {
     assert_eq!(account(&node).1, anew.1, "what there is stays");
     node.kill_daemon();
     node.up();
-    node.wait_for("its end", at("no_authority"));
+    node.wait_for("its end", named_is("no_authority"));
     let events = node.ok(&["events", "-n", "80"]);
-    for event in ["(public_refused)", "(public_open)", "(public_not_renewed)"] {
+    for event in [
+        "(public_not_proved)",
+        "(public_certified)",
+        "(public_not_renewed)",
+    ] {
         assert!(events.contains(event), "{event} in {events}");
     }
     // Switched off, nobody listens any more.
     node.file("node.toml", "");
     node.ok(&["apply"]);
-    node.wait_for("it to be off", at("off"));
+    node.wait_for("it to be off", named_is("off"));
     let knock = ["curl", "-sk", "-m", "5", "https://203.0.113.9:8443/"];
     let (_, said) = there(
         &node,

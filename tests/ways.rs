@@ -20,9 +20,11 @@ use std::time::Instant;
 
 use apart::ADDRESS;
 use apart::PUBLIC;
+use apart::access;
 use apart::apart;
 use apart::certificates;
 use apart::command;
+use apart::named_is;
 use apart::there;
 use node::TestNode;
 use node::program;
@@ -35,13 +37,6 @@ const OPEN: &str = "[access]\nlan = true\nlan_port = 4443\n";
 fn lan(node: &TestNode) -> Option<Value> {
     let access = access(node)?;
     access["entrances"].get(1).cloned()
-}
-
-/// What the API says at the machine itself.
-fn access(node: &TestNode) -> Option<Value> {
-    let api = node.try_status()?["api"].as_str()?.to_owned();
-    let (well, text) = there(node, &["curl", "-s", &format!("{api}/api/v1/access")]);
-    well.then(|| serde_json::from_str(&text).ok()).flatten()
 }
 
 #[test]
@@ -106,6 +101,12 @@ fn the_network_gets_in_by_https_once_that_is_accepted_and_no_sooner() {
     assert!(well && said.contains("\"stage\""), "{said}");
     let (well, said) = there(&node, &["curl", "-s", "-S", &session]);
     assert!(!well && said.contains("certificate"), "{said}");
+    // A browser that kept to HTTPS for an address could not come back once this way in is closed.
+    let (_, said) = there(&node, &["curl", "-ski", &format!("{url}/")]);
+    assert!(
+        said.starts_with("HTTP/1.1 200") && !said.contains("strict-transport"),
+        "{said}"
+    );
     let plain = format!("http://{ADDRESS}:4443/api/v1/status");
     let (_, said) = there(&node, &["curl", "-s", "-i", &plain]);
     assert!(
@@ -206,10 +207,6 @@ impl Drop for Nginx {
     }
 }
 
-fn named(node: &TestNode) -> Option<Value> {
-    access(node)?["entrances"].get(2).cloned()
-}
-
 #[test]
 fn a_name_leads_in_through_a_proxy_and_what_the_proxy_lacks_is_told() {
     if program("nginx").is_none() {
@@ -234,9 +231,7 @@ fn a_name_leads_in_through_a_proxy_and_what_the_proxy_lacks_is_told() {
     };
     node.file("node.toml", &choice("127.0.0.1"));
     node.up();
-    let at =
-        |code: &'static str| move |node: &TestNode| named(node).filter(|one| one["code"] == code);
-    let silent = node.wait_for("nobody to answer", at("no_answer"));
+    let silent = node.wait_for("nobody to answer", named_is("no_answer"));
     assert!(
         silent["text"]
             .as_str()
@@ -247,18 +242,18 @@ fn a_name_leads_in_through_a_proxy_and_what_the_proxy_lacks_is_told() {
 
     Nginx::write(folder, "return 204;");
     let nginx = Nginx::start(&node, folder);
-    node.wait_for("another to answer", at("elsewhere"));
+    node.wait_for("another to answer", named_is("elsewhere"));
     nginx.reload("");
-    node.wait_for("the visitor to be missed", at("unmarked"));
+    node.wait_for("the visitor to be missed", named_is("unmarked"));
     let from = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;";
     nginx.reload(from);
-    node.wait_for("the encryption to be missed", at("not_encrypted"));
+    node.wait_for("the encryption to be missed", named_is("not_encrypted"));
     let from = format!("{from} proxy_set_header X-Forwarded-Proto $scheme;");
     nginx.reload(&from);
-    node.wait_for("the name to be missed", at("other_name"));
+    node.wait_for("the name to be missed", named_is("other_name"));
     let whole = format!("{from} proxy_set_header Host $host;");
     nginx.reload(&whole);
-    let open = node.wait_for("it to be open", at("open"));
+    let open = node.wait_for("it to be open", named_is("open"));
     assert_eq!(
         (&open["ok"], &open["urls"][0]),
         (&Value::Bool(true), &Value::from(format!("https://{NAME}")))
@@ -302,7 +297,7 @@ fn a_name_leads_in_through_a_proxy_and_what_the_proxy_lacks_is_told() {
     // Whoever is not trusted any more is not believed from the next look on.
     node.file("node.toml", &choice("10.9.9.9"));
     node.ok(&["apply"]);
-    let distrusted = node.wait_for("the proxy to be distrusted", at("not_trusted"));
+    let distrusted = node.wait_for("the proxy to be distrusted", named_is("not_trusted"));
     assert!(
         distrusted["text"]
             .as_str()

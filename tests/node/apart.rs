@@ -9,6 +9,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::node::TestNode;
 use crate::node::program;
 use crate::node::skip;
@@ -80,4 +82,21 @@ pub fn certificates(folder: &Path, name: &str, others: &[&str]) {
     ] {
         std::fs::write(folder.join(file), text).expect("a file");
     }
+}
+
+/// What the API says at the machine itself of the ways in.
+pub fn access(node: &TestNode) -> Option<Value> {
+    let api = node.try_status()?["api"].as_str()?.to_owned();
+    let (well, text) = there(node, &["curl", "-s", &format!("{api}/api/v1/access")]);
+    well.then(|| serde_json::from_str(&text).ok()).flatten()
+}
+
+/// How the way in by a name in the internet is.
+pub fn named(node: &TestNode) -> Option<Value> {
+    access(node)?["entrances"].get(2).cloned()
+}
+
+/// Looks whether that way in is as `code` says.
+pub fn named_is(code: &'static str) -> impl Fn(&TestNode) -> Option<Value> {
+    move |node| named(node).filter(|one| one["code"] == code)
 }

@@ -45,6 +45,9 @@ pub enum AcmeError {
     /// The authority says no; in its own words.
     #[error("{0}")]
     Refused(String),
+    /// The authority looked, and did not find that the name leads here; in its own words.
+    #[error("{0}")]
+    NotProved(String),
     /// The authority does not know the account, or does not any more.
     #[error("it does not know the node's account")]
     Forgotten,
@@ -166,6 +169,7 @@ async fn prove(order: &mut Order, name: &str, prover: &dyn Prove) -> Result<(), 
     match order.poll_ready(&patience).await {
         Ok(OrderStatus::Ready) => Ok(()),
         Ok(_) => Err(why_not(order).await),
+        Err(Error::Api(problem)) => Err(AcmeError::NotProved(words(&problem))),
         Err(error) => Err(told(error)),
     }
 }
@@ -178,11 +182,11 @@ async fn why_not(order: &mut Order) -> AcmeError {
             let problems = state.challenges.iter();
             let mut problem = problems.filter_map(|challenge| challenge.error.as_ref());
             if let Some(problem) = problem.next_back() {
-                return AcmeError::Refused(words(problem));
+                return AcmeError::NotProved(words(problem));
             }
         }
     }
-    AcmeError::Refused("it gives no reason".to_owned())
+    AcmeError::NotProved("it gives no reason".to_owned())
 }
 
 /// Makes the certificate that proves who has the name. Source: RFC 8737, 3.

@@ -1,6 +1,7 @@
-//! Owns the listeners that speak HTTPS to the node's own network, and by a name in the internet; whoever speaks plain HTTP to it is sent to HTTPS.
+//! Owns the listeners that speak HTTPS to the node's own network, and by a name in the internet; whoever speaks plain HTTP
+//! to them is sent to HTTPS.
 //!
-//! It does not know who issued the certificate (`lan`), nor a single path (`router`).
+//! It does not know who issued the certificate (`lan`, `acme`), nor a single path (`router`).
 
 use std::future::Future;
 use std::io;

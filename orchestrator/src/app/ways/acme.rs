@@ -11,6 +11,7 @@ use rustls::RootCertStore;
 use serde::Deserialize;
 use serde::Serialize;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
@@ -31,13 +32,14 @@ use crate::store::durable;
 /// Where it lies, below the data folder.
 const FILE: &str = "acme.json";
 /// How long it waits after a failure, and after one more. Source: Let's Encrypt refuses after five failures in an hour.
-const WAITS: [Duration; 5] = [
+const WAITS: [Duration; 4] = [
     Duration::from_secs(60),
     Duration::from_secs(5 * 60),
     Duration::from_secs(20 * 60),
     Duration::from_secs(60 * 60),
-    Duration::from_secs(6 * 60 * 60),
 ];
+/// How long from then on.
+const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What is kept: for whom, and what came of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +59,30 @@ struct Kept {
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Trouble {
-    refused: bool,
+    kind: Kind,
     text: String,
+}
+
+/// What kind of trouble it is: each has a next step of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// The authority is not reached.
+    Unreachable,
+    /// It does not want to.
+    Refused,
+    /// It did not find that the name leads here.
+    NotProved,
+}
+
+impl Kind {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "no_authority",
+            Self::Refused => "refused",
+            Self::NotProved => "not_proved",
+        }
+    }
 }
 
 /// The listener of a name, with its certificate.
@@ -143,16 +167,6 @@ impl Own {
 
 impl Open {
     async fn new(name: &str, choice: &AcmeChoice, path: &Path, anew: bool) -> Self {
-        let fresh = Kept {
-            directory: choice.directory().to_owned(),
-            contact: choice.contact.clone(),
-            name: name.to_owned(),
-            account: None,
-            issued: None,
-            failures: 0,
-            again_at: 0,
-            trouble: None,
-        };
         let read = path.to_owned();
         let kept = blocking(move || kept(&read)).await.flatten();
         let certificates = Arc::new(Certificates::new(name));
@@ -160,7 +174,7 @@ impl Open {
             name: name.to_owned(),
             choice: choice.clone(),
             certificates,
-            kept: fresh.after(kept, anew),
+            kept: Kept::new(name, choice).after(kept, anew),
             listening: None,
             refused: None,
             asking: JoinSet::new(),
@@ -227,8 +241,7 @@ impl Open {
             None => true,
         };
         // A clock that was set back by more than any wait has nothing to wait for.
-        let longest = WAITS[WAITS.len() - 1];
-        let waits = now.0 < self.kept.again_at && self.kept.again_at <= now.plus(longest).0;
+        let waits = now.0 < self.kept.again_at && self.kept.again_at <= now.plus(LONGEST).0;
         if !due || waits || !self.asking.is_empty() || self.listening.is_none() {
             return;
         }
@@ -263,13 +276,8 @@ impl Open {
                 ))
             }
             (None, Some(trouble)) => {
-                let code = if trouble.refused {
-                    "refused"
-                } else {
-                    "no_authority"
-                };
                 let text = format!("{} The node asks again {again}.", self.why(trouble));
-                State::Trouble(code, text)
+                State::Trouble(trouble.kind.code(), text)
             }
             (None, None) => {
                 let from = host(self.choice.directory());
@@ -282,19 +290,34 @@ impl Open {
     fn why(&self, trouble: &Trouble) -> String {
         let from = host(self.choice.directory());
         let words = trouble.text.trim_end_matches('.');
-        if trouble.refused {
-            format!(
-                "{from} gives no certificate for {} ({words}). Does the name lead to your network, and does the router pass port 443 to port {} of this machine?",
-                self.name,
+        let name = &self.name;
+        match trouble.kind {
+            Kind::Unreachable => {
+                format!("{from} is not reached ({words}). Has this machine a way to the internet?")
+            }
+            Kind::Refused => format!("{from} gives no certificate for {name} ({words})."),
+            Kind::NotProved => format!(
+                "{from} does not find this node under {name} ({words}). Does the name lead to your network, and does the router pass port 443 to port {} of this machine?",
                 self.choice.port()
-            )
-        } else {
-            format!("{from} is not reached ({words}). Has this machine a way to the internet?")
+            ),
         }
     }
 }
 
 impl Kept {
+    fn new(name: &str, choice: &AcmeChoice) -> Self {
+        Self {
+            directory: choice.directory().to_owned(),
+            contact: choice.contact.clone(),
+            name: name.to_owned(),
+            account: None,
+            issued: None,
+            failures: 0,
+            again_at: 0,
+            trouble: None,
+        }
+    }
+
     /// Goes on with what was kept before, as far as it is about the same; `anew` does not wait for anything.
     fn after(self, before: Option<Self>, anew: bool) -> Self {
         let Some(before) = before else { return self };
@@ -311,6 +334,7 @@ impl Kept {
 
     /// Asks, and writes down what came of it.
     async fn renewed(mut self, prover: Prover, path: PathBuf, now: UnixMillis) -> Self {
+        let began = Instant::now();
         match self.certified(&prover, &path).await {
             Ok(issued) => {
                 self.issued = Some(issued);
@@ -319,16 +343,20 @@ impl Kept {
                 self.trouble = None;
             }
             Err(error) => {
-                let wait = WAITS[usize::try_from(self.failures)
-                    .unwrap_or(usize::MAX)
-                    .min(WAITS.len() - 1)];
+                let wait = usize::try_from(self.failures).ok();
+                let wait = wait.and_then(|failures| WAITS.get(failures)).copied();
+                let wait = wait.unwrap_or(LONGEST);
                 self.failures = self.failures.saturating_add(1);
-                self.again_at = now.plus(wait).0;
+                // The authority may have taken longer than the wait is.
+                self.again_at = now.plus(began.elapsed()).plus(wait).0;
                 tracing::warn!(%error, "no certificate for {}", self.name);
-                self.trouble = Some(Trouble {
-                    refused: !matches!(error, AcmeError::Unreachable(_)),
-                    text: error.to_string(),
-                });
+                let kind = match error {
+                    AcmeError::Unreachable(_) => Kind::Unreachable,
+                    AcmeError::NotProved(_) => Kind::NotProved,
+                    AcmeError::Refused(_) | AcmeError::Forgotten => Kind::Refused,
+                };
+                let text = error.to_string();
+                self.trouble = Some(Trouble { kind, text });
             }
         }
         self.write(&path).await;

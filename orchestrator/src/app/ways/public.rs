@@ -207,7 +207,7 @@ fn url(name: &str) -> Vec<String> {
 
 fn open_own(name: &str) -> Entrance {
     let text = "Open to the internet by its name, with a certificate of its own that the node renews by itself.";
-    entrance(Some(true), "open", text, url(name))
+    entrance(Some(true), "certified", text, url(name))
 }
 
 fn open(url: Vec<String>) -> Entrance {

@@ -284,8 +284,10 @@ export class MockNode {
       kind: 'public',
       urls: ['https://shop.example'],
       ok: !trouble,
-      code: trouble ? 'no_answer' : 'open',
-      text: trouble ? 'shop.example does not answer this machine (connection refused).' : 'told by the node',
+      code: trouble ? 'not_proved' : 'certified',
+      text: trouble
+        ? 'acme-v02.api.letsencrypt.org does not find this node under shop.example (connection refused). Does the name lead to your network, and does the router pass port 443 to port 8443 of this machine? The node asks again in 5 min.'
+        : 'told by the node',
     };
     const fingerprint = Array.from({ length: 32 }, (_, at) => (at * 7 + 16).toString(16)).join(':');
     const authority = { fingerprint: fingerprint.toUpperCase(), certificate: '' };

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use super::Kept;
+use super::Kind;
+use super::LONGEST;
 use super::Open;
 use super::State;
 use super::Trouble;
@@ -12,16 +14,7 @@ use crate::manifest::choices::AcmeChoice;
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
 fn kept(name: &str) -> Kept {
-    Kept {
-        directory: AcmeChoice::default().directory().to_owned(),
-        contact: None,
-        name: name.to_owned(),
-        account: None,
-        issued: None,
-        failures: 0,
-        again_at: 0,
-        trouble: None,
-    }
+    Kept::new(name, &AcmeChoice::default())
 }
 
 fn failed(name: &str) -> Kept {
@@ -36,7 +29,7 @@ fn failed(name: &str) -> Kept {
         failures: 3,
         again_at: 70 * DAY,
         trouble: Some(Trouble {
-            refused: true,
+            kind: Kind::NotProved,
             text: "no address found for shop.example.".to_owned(),
         }),
         ..kept(name)
@@ -92,17 +85,29 @@ async fn what_is_the_matter_is_told_with_what_to_do_and_when_it_is_tried_again()
     open.kept.issued = None;
     open.kept.again_at = now.plus(Duration::from_secs(90)).0;
     let (code, text) = told(&open);
-    assert_eq!(code, "refused");
+    assert_eq!(code, "not_proved");
+    assert!(text.contains("does not find this node"), "{text}");
     assert!(text.ends_with("The node asks again in 2 min."), "{text}");
-    if let Some(trouble) = &mut open.kept.trouble {
-        trouble.refused = false;
+    for (kind, code, next) in [
+        (Kind::Unreachable, "no_authority", "a way to the internet?"),
+        (
+            Kind::Refused,
+            "refused",
+            "(no address found for shop.example). The node",
+        ),
+    ] {
+        if let Some(trouble) = &mut open.kept.trouble {
+            trouble.kind = kind;
+        }
+        let (told, text) = told(&open);
+        assert_eq!(told, code);
+        assert!(text.contains(next), "{text}");
     }
-    assert_eq!(told(&open).0, "no_authority");
     open.refused = Some("Permission denied".to_owned());
     let (code, text) = told(&open);
     assert_eq!(code, "not_listening");
     assert!(text.contains("Port 443") && text.contains("Permission denied"));
-    assert!(WAITS.is_sorted());
+    assert!(WAITS.is_sorted() && WAITS.iter().all(|wait| *wait < LONGEST));
 }
 
 #[tokio::test]
@@ -116,5 +121,24 @@ async fn what_cannot_be_read_or_shown_is_asked_for_anew() {
         std::fs::write(&path, bytes).unwrap();
         let open = Open::new("shop.example", &AcmeChoice::default(), &path, false).await;
         assert!(open.kept.issued.is_none());
+    }
+}
+
+#[test]
+fn the_dashboard_has_words_for_each_code() {
+    let words = include_str!("../../../../../web-admin/messages/en.json");
+    let words: serde_json::Value = serde_json::from_str(words).unwrap();
+    let kinds = [Kind::Unreachable, Kind::Refused, Kind::NotProved];
+    let codes = kinds.map(Kind::code).into_iter();
+    let others = [
+        "certified",
+        "asking",
+        "not_listening",
+        "not_renewed",
+        "passed_on",
+    ];
+    for code in codes.chain(others) {
+        let key = format!("access.public.{code}");
+        assert!(words[&key].is_string(), "{key}");
     }
 }
