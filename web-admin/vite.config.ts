@@ -41,8 +41,16 @@ export default defineConfig({
     client: {
       build: {
         rolldownOptions: {
-          // What pages share is one file: the first page waits for files in turn more than for bytes.
-          output: { codeSplitting: { groups: [{ name: 'shared', test: isShared }] } },
+          // What pages share is one file: the first page waits for files in turn more than for bytes. SvelteKit's first lines
+          // stay apart: they tell the rest which version of the pages this is, before any of it runs.
+          output: {
+            codeSplitting: {
+              groups: [
+                { name: 'first', test: /client\/payload\.js|preload-helper/, priority: 1 },
+                { name: 'shared', test: isShared },
+              ],
+            },
+          },
         },
       },
     },
