@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::account::passkey::MOST;
 use crate::account::password::LONGEST;
 use crate::account::password::SHORTEST;
 use crate::store::StoreError;
@@ -61,6 +62,33 @@ pub enum AccountError {
     /// It has none.
     #[error("this account has no second factor")]
     NoSecondFactor,
+    /// It came by an address, or by a name that browsers do not trust.
+    #[error("passkeys work by the node's name only, and this is an address")]
+    NoName,
+    /// What an authenticator made is none for this name.
+    #[error("this is no new passkey for this name of the node")]
+    BadPasskey,
+    /// It is somebody's already.
+    #[error("this passkey is known already")]
+    PasskeyKnown,
+    /// There is no room for another.
+    #[error("an account has at most {MOST} passkeys")]
+    TooManyPasskeys,
+    /// Its owner must tell it apart.
+    #[error("a passkey is called by 1 to 64 characters without control characters")]
+    BadLabel,
+    /// It is nobody's, or what it signed is not what was asked.
+    #[error("this passkey was not accepted")]
+    WrongPasskey,
+    /// Its counter did not go up.
+    #[error("this passkey was not accepted: there may be a copy of it")]
+    PasskeyCopied,
+    /// There is none to be asked for.
+    #[error("you have no passkey for this name of the node")]
+    NoPasskey,
+    /// It was never begun here, was finished before, or took too long.
+    #[error("this was not begun here, is finished already, or took longer than five minutes")]
+    CeremonyOver,
     /// Too many failed attempts from there.
     #[error("too many attempts failed; the next one is looked at in {} s", .wait.as_secs().max(1))]
     TooManyAttempts {
@@ -76,7 +104,7 @@ pub enum AccountError {
     /// It was not shown lately that it is still the same person.
     #[error("this needs your password again")]
     ConfirmNeeded,
-    /// There is no such account, session or token.
+    /// There is no such account, session, token or passkey.
     #[error("there is no {what} `{id}`")]
     Unknown {
         /// What was looked for.
@@ -115,6 +143,15 @@ impl AccountError {
             Self::WrongSecondFactor => "wrong_second_factor",
             Self::NoSecondFactorBegun => "second_factor_not_begun",
             Self::NoSecondFactor => "no_second_factor",
+            Self::NoName => "no_name",
+            Self::BadPasskey => "bad_passkey",
+            Self::PasskeyKnown => "passkey_known",
+            Self::TooManyPasskeys => "too_many_passkeys",
+            Self::BadLabel => "bad_label",
+            Self::WrongPasskey => "wrong_passkey",
+            Self::PasskeyCopied => "passkey_copied",
+            Self::NoPasskey => "no_passkey",
+            Self::CeremonyOver => "ceremony_over",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::SignedOut => "signed_out",
             Self::NotAllowed => "not_allowed",
@@ -155,6 +192,18 @@ impl AccountError {
             }
             Self::NoSecondFactorBegun => "begin again",
             Self::NoSecondFactor => "set one up first",
+            Self::NoName => {
+                "open the node by its name, such as localhost or the name of your shop; here the password works"
+            }
+            Self::BadPasskey | Self::CeremonyOver => "begin again",
+            Self::PasskeyKnown => "use it to sign in, or choose another device",
+            Self::TooManyPasskeys => "delete one that you do not use",
+            Self::BadLabel => "choose another name",
+            Self::WrongPasskey => "try again, or sign in with your password",
+            Self::PasskeyCopied => {
+                "sign in with your password, delete this passkey, and add a new one"
+            }
+            Self::NoPasskey => "confirm with your password",
             Self::TooManyAttempts { .. } => {
                 "wait, then try again; somebody else's attempts do not lock a browser out that you signed in with before"
             }

@@ -10,6 +10,7 @@ mod error;
 mod factor;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fixture;
+mod passkey;
 mod password;
 mod people;
 mod repo;
@@ -37,6 +38,7 @@ use zeroize::Zeroizing;
 
 use self::attempt::Lanes;
 use self::code::Hash;
+use self::passkey::Unfinished;
 use self::repo::Kept;
 use crate::clock::Clock;
 use crate::clock::UnixMillis;
@@ -47,6 +49,12 @@ use crate::store::sqlite::Database;
 pub use self::audit::AuditRow;
 pub use self::audit::Verdict;
 pub use self::error::AccountError;
+pub use self::passkey::Ceremony;
+pub use self::passkey::NewPasskey;
+pub use self::passkey::Passkey;
+pub use self::passkey::Site;
+#[cfg(test)]
+pub(crate) use self::passkey::authenticator::Authenticator;
 pub use self::password::Cost;
 pub use self::people::Changes;
 pub use self::people::NewAccount;
@@ -120,6 +128,8 @@ pub struct Account {
     pub second_factor: bool,
     /// How many recovery codes were not used yet.
     pub recovery_codes_left: u64,
+    /// The names of the node for which the person has a passkey.
+    pub passkey_names: Vec<String>,
     /// Units: milliseconds since the Unix epoch.
     pub created_at: u64,
     /// Units: milliseconds since the Unix epoch; null where the person never signed in.
@@ -201,6 +211,8 @@ pub struct Accounts {
     /// One look at a password at a time: Argon2id takes its memory once.
     looking: Mutex<()>,
     waiting: AtomicUsize,
+    /// What was begun with an authenticator.
+    unfinished: Unfinished,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -233,6 +245,7 @@ impl Accounts {
             lanes: Mutex::default(),
             looking: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            unfinished: Unfinished::default(),
         }
     }
 
@@ -378,21 +391,18 @@ impl Opened {
 }
 
 /// Shows an account.
-fn shown(kept: &Kept, recovery_codes_left: u64) -> Account {
-    Account {
+fn shown_in_tx(tx: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<Account> {
+    Ok(Account {
         id: kept.id.clone(),
         name: kept.name.clone(),
         role: kept.role,
         language: kept.language.clone(),
         second_factor: kept.factor.is_some(),
-        recovery_codes_left,
+        recovery_codes_left: repo::codes_left_in_tx(tx, &kept.id)?,
+        passkey_names: passkey::sites_in_tx(tx, &kept.id)?,
         created_at: kept.created_at.0,
         signed_in_at: kept.signed_in_at.map(|at| at.0),
-    }
-}
-
-fn shown_in_tx(tx: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<Account> {
-    Ok(shown(kept, repo::codes_left_in_tx(tx, &kept.id)?))
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,6 +9,7 @@ use super::Principal;
 use super::SignedIn;
 use super::code;
 use super::error::AccountError;
+use super::passkey;
 use super::password;
 use super::repo;
 use super::repo::Kept;
@@ -37,7 +38,7 @@ pub struct NewAccount {
 pub struct Changes {
     /// Another role.
     pub role: Option<Role>,
-    /// Another password; it ends every session and token of the account.
+    /// Another password; it ends every session, token and passkey of the account.
     pub password: Option<SecretBytes>,
 }
 
@@ -105,6 +106,7 @@ impl Accounts {
                 kept.password = hash;
                 repo::drop_other_sessions_in_tx(tx, id, None).map_err(sql)?;
                 repo::drop_tokens_of_in_tx(tx, id).map_err(sql)?;
+                passkey::drop_passkeys_of_in_tx(tx, id).map_err(sql)?;
                 let text = format!("the password of {} was replaced", kept.name);
                 self.note_in_tx(tx, &opened, (&by.actor(), "password_replaced", &text))?;
             }
@@ -113,7 +115,7 @@ impl Accounts {
         })
     }
 
-    /// Deletes a person, with every session and token. Errors: [`AccountError::LastOwner`].
+    /// Deletes a person, with every session, token and passkey. Errors: [`AccountError::LastOwner`].
     pub fn drop_account(&self, by: &Principal, id: &str) -> Result<(), AccountError> {
         let opened = self.opened()?;
         self.write_in(&opened, |tx| {
@@ -130,8 +132,8 @@ impl Accounts {
         })
     }
 
-    /// Gives an account a new password and takes its second factor, sessions and tokens away: for whoever stands at the
-    /// machine and cannot sign in any more.
+    /// Gives an account a new password and takes its second factor, passkeys, sessions and tokens away: for whoever stands
+    /// at the machine and cannot sign in any more.
     pub fn reset(&self, name: &str, new: &SecretBytes) -> Result<Account, AccountError> {
         let opened = self.opened()?;
         let found = self.read_in(&opened, |tx| repo::account_named_in_tx(tx, name))?;
@@ -150,6 +152,7 @@ impl Accounts {
             repo::replace_codes_in_tx(tx, &kept.id, &[]).map_err(sql)?;
             repo::drop_other_sessions_in_tx(tx, &kept.id, None).map_err(sql)?;
             repo::drop_tokens_of_in_tx(tx, &kept.id).map_err(sql)?;
+            passkey::drop_passkeys_of_in_tx(tx, &kept.id).map_err(sql)?;
             let text = format!("{} was reset at the machine", kept.name);
             self.note_in_tx(tx, &opened, ("machine", "account_reset", &text))?;
             Ok(shown_in_tx(tx, &kept).map_err(sql)?)

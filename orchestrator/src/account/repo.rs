@@ -60,11 +60,11 @@ pub(super) fn millis(at: UnixMillis) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
 }
 
-fn at(row: &Row<'_>, column: &str) -> Done<UnixMillis> {
+pub(super) fn at(row: &Row<'_>, column: &str) -> Done<UnixMillis> {
     Ok(UnixMillis(row.get::<_, i64>(column)?.cast_unsigned()))
 }
 
-fn maybe_at(row: &Row<'_>, column: &str) -> Done<Option<UnixMillis>> {
+pub(super) fn maybe_at(row: &Row<'_>, column: &str) -> Done<Option<UnixMillis>> {
     let at: Option<i64> = row.get(column)?;
     Ok(at.map(|at| UnixMillis(at.cast_unsigned())))
 }
@@ -177,7 +177,7 @@ pub(super) fn keep_account_in_tx(tx: &Transaction<'_>, kept: &Kept) -> Done<()> 
     .map(|_| ())
 }
 
-/// Deletes an account, with its sessions, tokens and codes.
+/// Deletes an account, with its sessions, tokens, codes and passkeys.
 pub(super) fn drop_account_in_tx(tx: &Transaction<'_>, id: &str) -> Done<bool> {
     Ok(tx.execute("DELETE FROM account WHERE id = ?1", [id])? > 0)
 }

@@ -157,7 +157,7 @@ impl Accounts {
         let marked = kept
             .as_ref()
             .zip(origin.mark.as_deref())
-            .filter(|(kept, mark)| is_mark(&opened, &kept.id, mark))
+            .filter(|(kept, mark)| opened.marked(&kept.id, mark))
             .map(|(_, mark)| format!("mark {mark}"));
         let lanes = self.begin_sign_in(&with.name, origin, marked.as_deref())?;
         let kept = self.look(kept, &with.password, marked.is_some())?;
@@ -245,25 +245,13 @@ impl Accounts {
         if kept.factor.is_some() && second_factor.is_none() {
             return Err(AccountError::SecondFactorNeeded);
         }
-        let value = code::value(&*self.entropy);
-        let now = self.now();
-        let account = self.write_in(&opened, |tx| {
+        let entered = self.write_in(&opened, |tx| {
             let kept = self.second_look_in_tx(tx, &opened, &kept, second_factor)?;
             repo::keep_account_in_tx(tx, &kept).map_err(|e| opened.sql(e))?;
-            repo::renew_session_in_tx(tx, &person.session, &code::hash(value.expose()), now)
-                .map_err(|e| opened.sql(e))?;
-            Ok::<_, AccountError>(shown_in_tx(tx, &kept).map_err(|e| opened.sql(e))?)
+            self.renew_in_tx(tx, &opened, &person.session, &kept)
         })?;
         self.lanes().succeed(&lane);
-        Ok(Entered {
-            value,
-            mark: self.new_mark(&opened, &account.id),
-            signed_in: SignedIn {
-                session: person.session.clone(),
-                account,
-                confirmed_until: now.plus(CONFIRMED),
-            },
-        })
+        Ok(entered)
     }
 
     /// Ends a session.
@@ -387,7 +375,31 @@ impl Accounts {
         Err(AccountError::WrongSecondFactor)
     }
 
-    fn enter_in_tx(
+    /// Gives the session of a person who was just asked again a new value.
+    pub(super) fn renew_in_tx(
+        &self,
+        tx: &Transaction<'_>,
+        opened: &Opened,
+        session: &str,
+        kept: &Kept,
+    ) -> Result<Entered, AccountError> {
+        let value = code::value(&*self.entropy);
+        let now = self.now();
+        repo::renew_session_in_tx(tx, session, &code::hash(value.expose()), now)
+            .map_err(|e| opened.sql(e))?;
+        Ok(Entered {
+            value,
+            mark: self.new_mark(opened, &kept.id),
+            signed_in: SignedIn {
+                session: session.to_owned(),
+                account: shown_in_tx(tx, kept).map_err(|e| opened.sql(e))?,
+                confirmed_until: now.plus(CONFIRMED),
+            },
+        })
+    }
+
+    /// Opens a session for somebody who showed who they are.
+    pub(super) fn enter_in_tx(
         &self,
         tx: &Transaction<'_>,
         opened: &Opened,
@@ -428,7 +440,8 @@ impl Accounts {
         })
     }
 
-    fn begin(&self, lane: &Lane) -> Result<(), AccountError> {
+    /// Counts an attempt in a lane.
+    pub(super) fn begin(&self, lane: &Lane) -> Result<(), AccountError> {
         self.lanes()
             .begin(lane, self.clock.monotonic())
             .map_err(|wait| AccountError::TooManyAttempts { wait })
@@ -470,13 +483,16 @@ impl Accounts {
     }
 }
 
-fn is_mark(opened: &Opened, account: &str, mark: &str) -> bool {
-    let Some((random, shown)) = mark.split_once('.') else {
-        return false;
-    };
-    let mut found = [0; 32];
-    hex::decode_to_slice(shown, &mut found).is_ok()
-        && code::same(&found, &proof(opened, account, random))
+impl Opened {
+    /// Whether somebody signed in as `account` with the browser that shows this mark.
+    pub(super) fn marked(&self, account: &str, mark: &str) -> bool {
+        let Some((random, shown)) = mark.split_once('.') else {
+            return false;
+        };
+        let mut found = [0; 32];
+        hex::decode_to_slice(shown, &mut found).is_ok()
+            && code::same(&found, &proof(self, account, random))
+    }
 }
 
 fn proof(opened: &Opened, account: &str, random: &str) -> code::Hash {

@@ -1,4 +1,5 @@
 mod crash;
+mod passkey;
 
 use std::sync::Arc;
 use std::time::Duration;

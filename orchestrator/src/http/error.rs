@@ -105,9 +105,12 @@ fn status_of(code: &str) -> StatusCode {
         }
         "wrong_passphrase" | "wrong_recovery_key" | "wrong_key_file" | "confirm_mismatch"
         | "not_allowed" | "wrong_setup_code" | "confirm_needed" => StatusCode::FORBIDDEN,
-        "wrong_credentials" | "second_factor_needed" | "wrong_second_factor" | "signed_out" => {
-            StatusCode::UNAUTHORIZED
-        }
+        "wrong_credentials"
+        | "second_factor_needed"
+        | "wrong_second_factor"
+        | "wrong_passkey"
+        | "passkey_copied"
+        | "signed_out" => StatusCode::UNAUTHORIZED,
         "bad_manifest"
         | "bad_choices"
         | "bad_value"
@@ -122,6 +125,8 @@ fn status_of(code: &str) -> StatusCode {
         | "bad_advisories"
         | "bad_name"
         | "bad_language"
+        | "bad_passkey"
+        | "bad_label"
         | "bad_token"
         | "password_too_short"
         | "password_too_long"

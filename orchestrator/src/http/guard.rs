@@ -26,6 +26,7 @@ use super::error::ApiError;
 use super::proxies::Passage;
 use super::proxies::Proxies;
 use super::proxies::Way;
+use crate::account::Site;
 
 /// The largest request body that the API takes. Units: bytes.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -80,6 +81,12 @@ impl Names {
     pub(crate) fn holds(&self, name: &str) -> bool {
         let mut known = self.hosts.iter();
         known.any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Finds by which name the node was asked, where there can be passkeys for it.
+    fn site(&self, headers: &HeaderMap) -> Option<Site> {
+        let host = headers.get(header::HOST)?.to_str().ok()?;
+        Site::of(self.scheme, host)
     }
 
     pub(crate) fn first(&self) -> Option<&str> {
@@ -161,12 +168,14 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
     } else {
         door.proxies.passage(peer, headers)
     };
-    let (way, refused) = match passage {
+    let (way, site, refused) = match passage {
         Passage::Itself { forwarded } => {
             // What says that it was passed on is not taken for one of this machine's own.
             let near = door.way.near && !forwarded;
             let way = Way { near, ..door.way };
-            (way, refuse(&door.names, request.uri(), headers))
+            // Whose word is not believed has shown no name either.
+            let site = door.names.site(headers).filter(|_| !forwarded);
+            (way, site, refuse(&door.names, request.uri(), headers))
         }
         Passage::Through { from, names, host } => {
             let way = Way {
@@ -178,7 +187,8 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
             if let Some(host) = host {
                 asked.insert(header::HOST, host);
             }
-            (way, refuse(&names, request.uri(), &asked))
+            let site = names.site(&asked);
+            (way, site, refuse(&names, request.uri(), &asked))
         }
         Passage::NotEncrypted { name } => {
             let to = format!("https://{name}/");
@@ -192,6 +202,9 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
         door.proxies.came_itself(headers);
     }
     request.extensions_mut().insert(way);
+    if let Some(site) = site {
+        request.extensions_mut().insert(site);
+    }
     let mut response = next.run(request).await;
     if way.secure {
         only_encrypted(response.headers_mut());

@@ -16,6 +16,7 @@ mod metrics;
 mod once;
 mod openapi;
 mod pages;
+mod passkeys;
 mod people;
 mod places;
 mod proxies;

@@ -100,7 +100,7 @@ pub(super) async fn add_account(
 pub(super) struct ChangesBody {
     /// Another role.
     role: Option<Role>,
-    /// Another password; it ends every session and token of the account.
+    /// Another password; it ends every session, token and passkey of the account.
     password: Option<SecretText>,
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn change_account(
 /// Deletes a person.
 #[utoipa::path(delete, path = "/api/v1/accounts/{id}", tag = "people",
     params(("id" = String, Path, description = "The account")), responses(
-    (status = 204, description = "The account is gone, with its sessions and tokens"),
+    (status = 204, description = "The account is gone, with its sessions, tokens and passkeys"),
     (status = 403, description = "The role does not allow it, or the password must be shown again", body = ErrorBody),
     (status = 404, description = "There is no such account", body = ErrorBody),
     (status = 409, description = "It is the last owner", body = ErrorBody)))]

@@ -25,6 +25,7 @@ use super::metrics::Metrics;
 use super::once;
 use super::once::Answers;
 use super::pages;
+use super::passkeys;
 use super::people;
 use super::read;
 use super::server::Api;
@@ -106,6 +107,7 @@ pub(super) fn tcp(face: Face, door: guard::Door) -> Router {
             "/api/v1/account/recovery-codes",
             post(people::recovery_codes),
         )
+        .merge(own_passkeys())
         .route("/api/v1/tokens", post(people::add_token))
         .route_layer(middleware::from_fn_with_state(face.clone(), once::once))
         .route_layer(middleware::from_fn_with_state(
@@ -130,6 +132,39 @@ pub(super) fn unix(face: Face) -> Router {
         .route_layer(middleware::from_fn(access::machine))
         .fallback(async || read::unknown_path());
     finish(routes, face, |router| router)
+}
+
+/// They are a person's: the machine's own socket has none.
+fn own_passkeys() -> Router<Face> {
+    Router::new()
+        .route(
+            "/api/v1/account/passkeys",
+            get(passkeys::passkeys).post(passkeys::add_passkey),
+        )
+        .route(
+            "/api/v1/account/passkeys/begin",
+            post(passkeys::begin_passkey),
+        )
+        .route(
+            "/api/v1/account/passkeys/{id}",
+            delete(passkeys::drop_passkey),
+        )
+        .route(
+            "/api/v1/session/passkey",
+            post(passkeys::sign_in_by_passkey),
+        )
+        .route(
+            "/api/v1/session/passkey/begin",
+            post(passkeys::begin_passkey_sign_in),
+        )
+        .route(
+            "/api/v1/session/confirm/passkey",
+            post(passkeys::confirm_by_passkey),
+        )
+        .route(
+            "/api/v1/session/confirm/passkey/begin",
+            post(passkeys::begin_passkey_confirmation),
+        )
 }
 
 fn changing() -> Router<Face> {

@@ -48,6 +48,7 @@ use crate::account::NewOwner;
 use crate::account::Origin;
 use crate::account::Principal;
 use crate::account::Session;
+use crate::account::Site;
 use crate::account::Stage;
 
 /// How long a browser is known after the last sign-in.
@@ -144,13 +145,15 @@ pub(super) struct SessionView {
     pub(super) version: String,
     /// Whether a passphrase opens the vault.
     pub(super) passphrase_set: bool,
+    /// The name for which there can be passkeys here; null where the node was asked by an address.
+    pub(super) passkey_name: Option<String>,
     /// Who is signed in.
     pub(super) account: Option<Account>,
     /// Until when the person counts as having just shown the password. Units: milliseconds since the Unix epoch.
     pub(super) confirmed_until: Option<u64>,
 }
 
-fn view(face: &Face, stage: Stage, who: Option<&Principal>) -> SessionView {
+fn view(face: &Face, stage: Stage, who: Option<&Principal>, site: Option<&Site>) -> SessionView {
     let status = face.status();
     let person = match who {
         Some(Principal::Person(person)) => Some(person),
@@ -169,14 +172,21 @@ fn view(face: &Face, stage: Stage, who: Option<&Principal>) -> SessionView {
         play_money: status.play_money,
         version: status.version,
         passphrase_set: status.vault.passphrase_set,
+        passkey_name: site.map(|site| site.name().to_owned()),
         account: person.map(|person| person.account.clone()),
         confirmed_until: person.map(|person| person.confirmed_until.0),
     }
 }
 
-fn entered(face: &Face, status: StatusCode, entered: &Entered) -> Response {
+/// Answers with the cookies of a session that was just opened or renewed.
+pub(super) fn entered(
+    face: &Face,
+    status: StatusCode,
+    entered: &Entered,
+    site: Option<&Site>,
+) -> Response {
     let who = Principal::Person(entered.signed_in.clone());
-    let view = view(face, Stage::SignIn, Some(&who));
+    let view = view(face, Stage::SignIn, Some(&who), site);
     (status, face.cookies.enter(entered), Json(view)).into_response()
 }
 
@@ -200,9 +210,10 @@ pub(super) async fn blocking<T: Send + 'static>(
 pub(super) async fn session(
     State(face): State<Face>,
     who: Option<axum::Extension<Principal>>,
+    site: Option<axum::Extension<Site>>,
 ) -> Result<Json<SessionView>, ApiError> {
     let stage = blocking(&face, |accounts| Ok(accounts.stage())).await?;
-    Ok(Json(view(&face, stage, who.as_deref())))
+    Ok(Json(view(&face, stage, who.as_deref(), site.as_deref())))
 }
 
 /// The first owner.
@@ -230,6 +241,7 @@ pub(super) struct SetUpBody {
 pub(super) async fn set_up(
     State(face): State<Face>,
     From(origin): From,
+    site: Option<axum::Extension<Site>>,
     Form(body): Form<SetUpBody>,
 ) -> Result<Response, ApiError> {
     let owner = NewOwner {
@@ -239,7 +251,7 @@ pub(super) async fn set_up(
         language: body.language,
     };
     let done = blocking(&face, move |accounts| accounts.set_up(owner, &origin)).await?;
-    Ok(entered(&face, StatusCode::CREATED, &done))
+    Ok(entered(&face, StatusCode::CREATED, &done, site.as_deref()))
 }
 
 /// What somebody signs in with.
@@ -263,6 +275,7 @@ pub(super) struct SignInBody {
 pub(super) async fn sign_in(
     State(face): State<Face>,
     From(origin): From,
+    site: Option<axum::Extension<Site>>,
     Form(body): Form<SignInBody>,
 ) -> Result<Response, ApiError> {
     let with = Credentials {
@@ -271,7 +284,7 @@ pub(super) async fn sign_in(
         second_factor: body.second_factor.map(|code| code.0),
     };
     let done = blocking(&face, move |accounts| accounts.sign_in(&with, &origin)).await?;
-    Ok(entered(&face, StatusCode::OK, &done))
+    Ok(entered(&face, StatusCode::OK, &done, site.as_deref()))
 }
 
 /// Ends the session.
@@ -304,13 +317,19 @@ pub(super) struct ConfirmBody {
 pub(super) async fn confirm(
     State(face): State<Face>,
     Person(person): Person,
+    site: Option<axum::Extension<Site>>,
     Form(body): Form<ConfirmBody>,
 ) -> Result<Response, ApiError> {
     let done = blocking(&face, move |accounts| {
         let code = body.second_factor.map(|code| code.0);
         accounts.confirm(&person, &body.password.0, code.as_ref())
     });
-    Ok(entered(&face, StatusCode::OK, &done.await?))
+    Ok(entered(
+        &face,
+        StatusCode::OK,
+        &done.await?,
+        site.as_deref(),
+    ))
 }
 
 /// A list of sessions.

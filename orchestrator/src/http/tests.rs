@@ -51,6 +51,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 mod flood;
 mod once;
+mod passkeys;
 mod people;
 mod proxies;
 mod tasks;

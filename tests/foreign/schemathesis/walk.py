@@ -14,6 +14,7 @@ import time
 
 import schemathesis
 
+from authenticator import Authenticator
 from owner import NAME, PASSPHRASE, PASSWORD, Owner, totp
 
 url, unix, edge, image = sys.argv[1:]
@@ -90,6 +91,25 @@ ask("POST", "/api/v1/session", {"name": NAME, "password": PASSWORD}, who=other)
 theirs = next(one for one in ask("GET", "/api/v1/sessions")["items"] if not one["current"])
 ask("DELETE", "/api/v1/sessions/{id}", id=theirs["id"])
 ask("DELETE", "/api/v1/sessions")
+
+# Passkeys, which want the node's name: a cookie of an address is none there.
+port = url.rsplit(":", 1)[1]
+named = Owner(f"http://localhost:{port}")
+named.sign_in()
+phone = Authenticator(named.url, "localhost")
+
+
+def shown(path: str, who: Owner, act, **more):
+    begun = ask("POST", f"{path}/begin", who=who)
+    return ask("POST", path, {"ceremony": begun["ceremony"], "credential": act(begun["options"]), **more}, who=who)
+
+
+passkeys = "/api/v1/account/passkeys"
+shown(passkeys, named, phone.create, label="a phone")
+shown("/api/v1/session/confirm/passkey", named, phone.get)
+shown("/api/v1/session/passkey", Owner(named.url), phone.get)
+(passkey,) = ask("GET", passkeys, who=named)["items"]
+ask("DELETE", f"{passkeys}/{{id}}", who=named, id=passkey["id"])
 
 # Other people, and programs.
 cashier = {"name": "kees", "role": "cashier", "password": "a till of my own", "language": "nl"}

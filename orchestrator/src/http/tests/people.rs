@@ -90,7 +90,7 @@ impl Tcp {
         self.ask_with(method, path, &headers, &body).await
     }
 
-    async fn ask_with(
+    pub(super) async fn ask_with(
         &self,
         method: &str,
         path: &str,

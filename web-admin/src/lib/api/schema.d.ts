@@ -35,6 +35,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/account/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists one's own passkeys, oldest first. */
+        get: operations["passkeys"];
+        put?: never;
+        /** Adds the passkey that an authenticator made. */
+        post: operations["add_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/passkeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes one of one's own passkeys. */
+        delete: operations["drop_passkey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/passkeys/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to add a passkey for the name by which the node was asked. */
+        post: operations["begin_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/account/password": {
         parameters: {
             query?: never;
@@ -556,6 +608,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/confirm/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a person again by a passkey; for five minutes what matters may be done. */
+        post: operations["confirm_by_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/confirm/passkey/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to ask a person again by a passkey. */
+        post: operations["begin_passkey_confirmation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in whoever the passkey belongs to; it is both factors. */
+        post: operations["sign_in_by_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/passkey/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to sign somebody in by a passkey; no name is typed. */
+        post: operations["begin_passkey_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -864,6 +984,8 @@ export interface components {
             language: string;
             /** @description What the person signs in by. */
             name: string;
+            /** @description The names of the node for which the person has a passkey. */
+            passkey_names: string[];
             /**
              * Format: int64
              * @description How many recovery codes were not used yet.
@@ -961,6 +1083,13 @@ export interface components {
             certificate: string;
             /** @description By what people compare it: SHA-256, as pairs of hexadecimal digits. */
             fingerprint: string;
+        };
+        /** @description What was begun with an authenticator. */
+        CeremonyView: {
+            /** @description Sent back when it is finished; good once, for five minutes. */
+            ceremony: string;
+            /** @description What `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON` takes. */
+            options: Record<string, never>;
         };
         /** @description A new value of one setting. */
         ChangeBody: {
@@ -1193,6 +1322,15 @@ export interface components {
             /** @description The key as a link. Shape: `otpauth://totp/…`. */
             uri: string;
         };
+        /** @description A passkey that an authenticator made. */
+        NewPasskeyBody: {
+            /** @description What the begin named. */
+            ceremony: string;
+            /** @description What `PublicKeyCredential.toJSON` gives. */
+            credential: Record<string, never>;
+            /** @description What it is to be called, 1 to 64 characters. */
+            label: string;
+        };
         /** @description A token to be made. */
         NewTokenBody: {
             /**
@@ -1243,6 +1381,36 @@ export interface components {
          * @enum {string}
          */
         PageStage: "no_vault" | "set_up" | "sealed" | "sign_in" | "signed_in";
+        /** @description A passkey, as the API shows it. */
+        Passkey: {
+            /**
+             * Format: int64
+             * @description Units: milliseconds since the Unix epoch.
+             */
+            created_at: number;
+            /** @description Names it in paths. Shape: 16 hexadecimal digits. */
+            id: string;
+            /** @description What its owner calls it. */
+            label: string;
+            /** @description The name of the node that it is for, without a port; it opens nothing by another. */
+            site: string;
+            /**
+             * Format: int64
+             * @description Units: milliseconds since the Unix epoch; null where it was never used.
+             */
+            used_at?: number | null;
+        };
+        /** @description What an authenticator answered. */
+        PasskeyBody: {
+            /** @description What the begin named. */
+            ceremony: string;
+            /** @description What `PublicKeyCredential.toJSON` gives. */
+            credential: Record<string, never>;
+        };
+        /** @description A list of passkeys. */
+        Passkeys: {
+            items: components["schemas"]["Passkey"][];
+        };
         /** @description A new passphrase. */
         PassphraseBody: {
             current?: null | components["schemas"]["UnlockBody"];
@@ -1407,6 +1575,8 @@ export interface components {
             confirmed_until?: number | null;
             /** @description The Bitcoin network. */
             network: string;
+            /** @description The name for which there can be passkeys here; null where the node was asked by an address. */
+            passkey_name?: string | null;
             /** @description Whether a passphrase opens the vault. */
             passphrase_set: boolean;
             /** @description Whether nothing here is worth anything. */
@@ -1845,6 +2015,195 @@ export interface operations {
             500: components["responses"]["Internal"];
         };
     };
+    passkeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The passkeys, for every name of the node */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkeys"];
+                };
+            };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    add_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasskeyBody"];
+            };
+        };
+        responses: {
+            /** @description The passkey */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            /** @description The password must be shown again */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            /** @description It was not begun here, is known, or there are enough of them */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description It is no passkey for this name, or is called by nothing */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    drop_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The passkey */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It opens nothing any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            /** @description The password must be shown again */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such passkey */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    begin_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the authenticator is asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CeremonyView"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            /** @description The password must be shown again */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            /** @description The node was asked by an address, or there are enough of them */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
     change_password: {
         parameters: {
             query?: never;
@@ -2208,7 +2567,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The account is gone, with its sessions and tokens */
+            /** @description The account is gone, with its sessions, tokens and passkeys */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3540,6 +3899,216 @@ export interface operations {
             423: components["responses"]["Sealed"];
             /** @description Too many attempts */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+        };
+    };
+    confirm_by_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyBody"];
+            };
+        };
+        responses: {
+            /** @description It is the same person */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            /** @description The passkey was not accepted */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            /** @description It was not begun here, is finished, or the node was asked by an address */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+        };
+    };
+    begin_passkey_confirmation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the authenticator is asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CeremonyView"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            /** @description The node was asked by an address, or there is no passkey for this name */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    sign_in_by_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyBody"];
+            };
+        };
+        responses: {
+            /** @description The person is signed in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            /** @description The passkey was not accepted */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            /** @description It was not begun here, is finished, or the node was asked by an address */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description The vault is sealed */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+        };
+    };
+    begin_passkey_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the authenticator is asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CeremonyView"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            /** @description The node was asked by an address */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            /** @description The vault is sealed */
+            423: {
                 headers: {
                     [name: string]: unknown;
                 };
