@@ -3,7 +3,13 @@
 /** How long it takes until a lost request is sent again. Units: milliseconds. */
 const PAUSE = 1_000;
 /** What strangers ask has nobody for whom the node could keep it. */
-const STRANGERS = ['/api/v1/session', '/api/v1/set-up', '/api/v1/vault/unlock'];
+const STRANGERS = [
+  '/api/v1/session',
+  '/api/v1/session/passkey',
+  '/api/v1/session/passkey/begin',
+  '/api/v1/set-up',
+  '/api/v1/vault/unlock',
+];
 
 /** A fresh text that nobody guesses. Shape: 32 hexadecimal digits. */
 function fresh(): string {

@@ -1,7 +1,7 @@
 // Answers as the node answers, from a `MockNode`. What is not here is not mocked, and says so.
 import { http, HttpResponse, type RequestHandler } from 'msw';
 import type { NodeEvent, NodeStatus, Role, Schemas } from '#lib/api/client.ts';
-import { MockNode, SCENES, SETUP_CODE, type Scene } from './node.ts';
+import { MockNode, OWNER, SCENES, SETUP_CODE, type Scene } from './node.ts';
 
 const API = '*/api/v1';
 /** A level-L QR code is not needed to see where it stands. */
@@ -31,6 +31,14 @@ function refused(roles: Role[], confirmed = false): HttpResponse<Schemas['ErrorB
   if (confirmed && !node.confirmed) return refuse(403, 'confirm_needed', 'show the password first');
   return undefined;
 }
+
+/** Any bytes: the mock looks at no answer. */
+const CHALLENGE = 'bm90aGluZyBpcyBsb29rZWQgYXQgaGVyZQ';
+const asked = (options: object): Response =>
+  HttpResponse.json({
+    ceremony: 'c1',
+    options: { challenge: CHALLENGE, userVerification: 'required', ...options },
+  });
 
 const ALL: Role[] = ['owner', 'manager', 'cashier', 'auditor'];
 const READ: Role[] = ['owner', 'manager', 'auditor'];
@@ -77,7 +85,10 @@ export const handlers: RequestHandler[] = [
     return done();
   }),
 
-  http.get(`${API}/session`, () => HttpResponse.json(node.view())),
+  http.get(`${API}/session`, ({ request }) => {
+    node.passkeyName = new URL(request.url).hostname === 'localhost' ? 'localhost' : null;
+    return HttpResponse.json(node.view());
+  }),
   http.post(`${API}/session`, async ({ request }) => {
     const { name, password } = await body<Schemas['SignInBody']>(request);
     if (password === 'wait') {
@@ -261,6 +272,43 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json({
       recovery_codes: Array.from({ length: 10 }, (_, one) => `ABCD-${1000 + one}`),
     });
+  }),
+  http.get(`${API}/account/passkeys`, () => refused(ALL) ?? HttpResponse.json({ items: node.passkeys })),
+  http.post(`${API}/account/passkeys/begin`, () => {
+    const user = { id: CHALLENGE, name: node.account?.name, displayName: node.account?.name };
+    return (
+      refused(ALL, true) ??
+      asked({
+        rp: { id: 'localhost', name: 'Flash Node' },
+        user,
+        pubKeyCredParams: [{ type: 'public-key', alg: -7 }],
+        authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+      })
+    );
+  }),
+  http.post(`${API}/account/passkeys`, async ({ request }) => {
+    const { label } = await body<Schemas['NewPasskeyBody']>(request);
+    const no = refused(ALL, true);
+    if (no) return no;
+    return HttpResponse.json(node.addPasskey(label), { status: 201 });
+  }),
+  http.delete(`${API}/account/passkeys/:id`, ({ params }) => {
+    const no = refused(ALL, true);
+    if (no) return no;
+    node.passkeys = node.passkeys.filter((one) => one.id !== params.id);
+    return done();
+  }),
+  // Whoever shows one is taken for the owner: the mock looks at no signature.
+  http.post(`${API}/session/passkey/begin`, () => asked({ rpId: 'localhost' })),
+  http.post(`${API}/session/passkey`, () => {
+    if (!node.passkeys.length) return refuse(401, 'wrong_passkey', 'this passkey was not accepted');
+    node.signIn(OWNER.name);
+    return HttpResponse.json(node.view());
+  }),
+  http.post(`${API}/session/confirm/passkey/begin`, () => asked({ rpId: 'localhost' })),
+  http.post(`${API}/session/confirm/passkey`, () => {
+    node.confirmed = true;
+    return HttpResponse.json(node.view());
   }),
   http.get(`${API}/sessions`, () => {
     const from = '127.0.0.1';

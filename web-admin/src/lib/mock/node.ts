@@ -174,6 +174,9 @@ export class MockNode {
   events: NodeEvent[] = [];
   audit: AuditRow[] = [];
   tokens: Schemas['Token'][] = [];
+  passkeys: Schemas['Passkey'][] = [];
+  /** The name by which the page was opened last, where there can be passkeys for it. */
+  passkeyName: string | null = null;
   /** Called with each event and each new status. */
   readonly readers = new Set<(kind: 'event' | 'status', data: NodeEvent | NodeStatus) => void>();
 
@@ -199,7 +202,8 @@ export class MockNode {
 
   get account(): Account | undefined {
     const found = this.accounts.find((one) => one.id === this.signedIn);
-    return found && shown(found);
+    const passkey_names = [...new Set(this.passkeys.map((one) => one.site))];
+    return found && { ...shown(found), passkey_names };
   }
 
   view(): SessionView {
@@ -211,6 +215,7 @@ export class MockNode {
       play_money: true,
       version: '0.1.0',
       passphrase_set: this.passphraseSet,
+      passkey_name: this.passkeyName,
       confirmed_until: this.confirmed ? NOW + 5 * MINUTE : null,
     };
   }
@@ -234,6 +239,13 @@ export class MockNode {
     const token = { id, name, role, created_at: NOW, expires_at: NOW + days * 1440 * MINUTE, used_at: null };
     this.tokens.push(token);
     return { token, value: `flash_${id}_shown_once` };
+  }
+
+  addPasskey(label: string): Schemas['Passkey'] {
+    const id = `p${this.passkeys.length + 1}`;
+    const passkey = { id, label, site: this.passkeyName ?? 'shop.local', created_at: NOW, used_at: null };
+    this.passkeys.push(passkey);
+    return passkey;
   }
 
   /** What needs whoever is signed in. */
@@ -322,6 +334,7 @@ export class MockNode {
       created_at: NOW,
       second_factor: false,
       recovery_codes_left: 0,
+      passkey_names: [],
       signed_in_at: null,
     };
     this.accounts.push(made);
