@@ -89,10 +89,12 @@ pub enum Command {
         /// Only print the plan.
         dry_run: bool,
     },
-    /// Writes whether the node's own network reaches it into `node.toml` and accepts it.
-    OpenToNetwork {
-        /// Whether it does.
-        lan: bool,
+    /// Writes into `node.toml` who reaches the node, and accepts it; of what is not said nothing changes.
+    Open {
+        /// Whether its own network does.
+        lan: Option<bool>,
+        /// Whether the Tor network does.
+        onion: Option<bool>,
         /// Only print the plan.
         dry_run: bool,
     },

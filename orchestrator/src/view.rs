@@ -42,6 +42,8 @@ pub enum EntranceKind {
     Network,
     /// From the internet, by a name.
     Public,
+    /// From the Tor network, by an onion address.
+    Onion,
 }
 
 /// The node's certificate authority, without its key.

@@ -185,20 +185,36 @@ impl RealNode {
         accepted
     }
 
-    /// Opens the way in from the node's own network, or closes it: nothing of a service changes by that.
-    pub(super) async fn open_to_network(&self, lan: bool, dry_run: bool) -> Result<Reply, Refusal> {
-        let texts = self.edited(|text| choices::set_lan(text, lan))?;
+    /// Opens ways in, or closes them; of what is not said nothing changes. For the one by Tor the service Tor changes.
+    pub(super) async fn open_ways(
+        &self,
+        lan: Option<bool>,
+        onion: Option<bool>,
+        dry_run: bool,
+    ) -> Result<Reply, Refusal> {
+        let texts = self.edited(|text| {
+            let text =
+                lan.map_or_else(|| Ok(text.to_owned()), |lan| choices::set_lan(text, lan))?;
+            onion.map_or(Ok(text.clone()), |onion| choices::set_onion(&text, onion))
+        })?;
         let mut reply = self.change(texts, dry_run).await?;
         let port = self.parts.services.world().choices.access.lan_port();
         let reaches = if dry_run { "would reach" } else { "reaches" };
-        let said = if lan {
+        let network = lan.map(|lan| if lan {
             format!(
                 "your own network {reaches} the node by HTTPS on port {port}, at this machine's private addresses; `flash-node access` shows how\n"
             )
         } else {
             format!("nobody of your network {reaches} the node\n")
-        };
-        reply.text.push_str(&said);
+        });
+        let tor = onion.map(|onion| if onion {
+            format!(
+                "whoever knows its onion address {reaches} the node through Tor; `flash-node access` shows the address once there is one\n"
+            )
+        } else {
+            format!("nobody {reaches} the node through Tor; its onion address is kept\n")
+        });
+        reply.text.extend(network.into_iter().chain(tor));
         reply.changed |= !dry_run;
         Ok(reply)
     }

@@ -372,7 +372,11 @@ impl RealNode {
                 image,
                 dry_run,
             } => self.set_image(&service, &image, dry_run).await,
-            Command::OpenToNetwork { lan, dry_run } => self.open_to_network(lan, dry_run).await,
+            Command::Open {
+                lan,
+                onion,
+                dry_run,
+            } => self.open_ways(lan, onion, dry_run).await,
             Command::ImportAdvisories { signed } => self.import_advisories(signed).await,
             Command::Rotate { edges, dry_run } => self.rotate(&edges, dry_run).await,
             Command::Down => {
@@ -434,7 +438,7 @@ fn changes_services(command: &Command) -> bool {
         }
         Command::Set { dry_run, .. }
         | Command::Rotate { dry_run, .. }
-        | Command::OpenToNetwork { dry_run, .. }
+        | Command::Open { dry_run, .. }
         | Command::SetImage { dry_run, .. } => !dry_run,
         Command::Plan
         | Command::Edges

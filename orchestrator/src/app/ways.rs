@@ -1,9 +1,10 @@
-//! Owns the ways into the node's API: the machine's own, the one from its network by HTTPS, and the one by a name, through a
-//! proxy of the operator's or to the node itself. Each is tried.
+//! Owns the ways into the node's API: the machine's own, the one from its network by HTTPS, the one by a name, through a
+//! proxy of the operator's or to the node itself, and the one by an onion address. Each is tried.
 //!
 //! It opens and closes what the operator accepted; nothing else listens beyond this machine.
 
 mod acme;
+mod onion;
 mod public;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::services::RealServices;
 use crate::app::ways::acme::Own;
+use crate::app::ways::onion::Onion;
 use crate::app::ways::public::Named;
 use crate::http::Api;
 use crate::http::Certificate;
@@ -109,8 +111,10 @@ impl Ways {
         let mut open: Option<Open> = None;
         let mut public = Named::new(self.api.proxies(), self.loopback);
         let mut own = Own::new(self.api.clone(), &self.data);
+        let mut onion = Onion::new(self.api.clone(), self.services.ground.places.clone());
         loop {
-            let wanted = self.services.world().choices.access.clone();
+            let world = self.services.world();
+            let wanted = world.choices.access.clone();
             let lan = if wanted.lan {
                 self.ensure(&wanted, &mut open, &mut listeners, &token)
                     .await
@@ -133,7 +137,9 @@ impl Ways {
                     public.look(other).await
                 }
             };
-            self.tell([lan, named], open.as_ref());
+            let now = self.services.clock.wall();
+            let hidden = onion.look(&world, now, &mut listeners, &token).await;
+            self.tell([lan, named, hidden], open.as_ref());
             tokio::select! {
                 () = token.cancelled() => break,
                 Some(_) = listeners.join_next() => {}
@@ -142,11 +148,12 @@ impl Ways {
         }
         shut(&mut open);
         own.shut().await;
+        onion.shut();
         while listeners.join_next().await.is_some() {}
     }
 
     /// Tells how each is, and of each that is otherwise than before.
-    fn tell(&self, others: [Entrance; 2], open: Option<&Open>) {
+    fn tell(&self, others: [Entrance; 3], open: Option<&Open>) {
         let authority = open.and_then(|open| {
             Some(crate::view::Authority {
                 fingerprint: fingerprint(&open.leaf.authority)?,
@@ -168,6 +175,7 @@ impl Ways {
                 EntranceKind::Machine => continue,
                 EntranceKind::Network => "lan",
                 EntranceKind::Public => "public",
+                EntranceKind::Onion => "onion",
             };
             if same {
                 continue;

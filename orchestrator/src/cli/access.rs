@@ -17,13 +17,18 @@ pub(super) async fn access(context: &mut Context) -> Result<Exit, Failure> {
     Ok(if broken { Exit::Failed } else { Exit::Ok })
 }
 
-/// Opens the node to its own network, or closes it, and prints what follows.
+/// Opens the node to its own network and to the Tor network, or closes it, as far as it is said, and prints what follows.
 pub(super) async fn switch(
     context: &mut Context,
-    lan: Switch,
+    (lan, onion): (Option<Switch>, Option<Switch>),
     dry_run: bool,
 ) -> Result<Exit, Failure> {
-    let body = serde_json::json!({ "lan": lan == Switch::On, "dry_run": dry_run });
+    let mut body = serde_json::json!({ "dry_run": dry_run });
+    for (way, switch) in [("lan", lan), ("onion", onion)] {
+        if let Some(switch) = switch {
+            body[way] = (switch == Switch::On).into();
+        }
+    }
     let body = Some(body.to_string().into_bytes());
     context.change("/api/v1/access", body).await
 }
@@ -35,6 +40,7 @@ fn text(access: &Access) -> String {
             EntranceKind::Machine => "this machine",
             EntranceKind::Network => "your network",
             EntranceKind::Public => "the internet",
+            EntranceKind::Onion => "the Tor network",
         };
         let mark = match one.ok {
             Some(true) => "ok ",

@@ -194,12 +194,16 @@ pub(super) enum Command {
     /// Prints the code with which the first owner begins, and how it is used.
     SetupCode,
     /// Prints how the node's pages are reached, and by what its certificate is known.
+    #[command(group = clap::ArgGroup::new("way").multiple(true))]
     Access {
         /// Opens the node to your own network by HTTPS, or closes it.
-        #[arg(long, value_enum)]
+        #[arg(long, value_enum, group = "way")]
         lan: Option<Switch>,
+        /// Opens the node to the Tor network at an onion address of its own, or closes it.
+        #[arg(long, value_enum, group = "way")]
+        onion: Option<Switch>,
         /// Only prints what would happen.
-        #[arg(long, requires = "lan")]
+        #[arg(long, requires = "way")]
         dry_run: bool,
     },
     /// What is known to be dangerous in programs that the node runs.

@@ -147,11 +147,16 @@ impl Context {
             Command::KeyFile(args::KeyFile::Add { path }) => vault::add_key_file(self, &path).await,
             Command::Seal => self.change("/api/v1/vault/seal", None).await,
             Command::SetupCode => account::set_up_code(self).await,
-            Command::Access { lan: None, .. } => access::access(self).await,
             Command::Access {
-                lan: Some(lan),
+                lan: None,
+                onion: None,
+                ..
+            } => access::access(self).await,
+            Command::Access {
+                lan,
+                onion,
                 dry_run,
-            } => access::switch(self, lan, dry_run).await,
+            } => access::switch(self, (lan, onion), dry_run).await,
             Command::Advisories(wanted) => advisories::advisories(self, wanted).await,
             Command::Account(wanted) => account::account(self, wanted).await,
             Command::Audit(args::Audit::Verify) => account::verify(self).await,

@@ -170,14 +170,18 @@ pub(super) async fn set_image(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccessBody {
-    /// Whether the node's own network does, by HTTPS.
-    lan: bool,
+    /// Whether the node's own network does, by HTTPS. Left away: as before.
+    #[serde(default)]
+    lan: Option<bool>,
+    /// Whether the Tor network does, by an onion address. Left away: as before.
+    #[serde(default)]
+    onion: Option<bool>,
     /// Whether only the plan is wanted.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Opens the node to its own network, or closes it.
+/// Opens the node to its own network and to the Tor network, or closes it.
 #[utoipa::path(post, path = "/api/v1/access", operation_id = "set_access", tag = "change", request_body = AccessBody,
     responses((status = 200, description = "What is done now", body = Reply)))]
 pub(super) async fn set_access(
@@ -185,8 +189,25 @@ pub(super) async fn set_access(
     Asker(by): Asker,
     Form(body): Form<AccessBody>,
 ) -> Answer {
-    let AccessBody { lan, dry_run } = body;
-    carry_out(&face, &by, Command::OpenToNetwork { lan, dry_run }).await
+    let AccessBody {
+        lan,
+        onion,
+        dry_run,
+    } = body;
+    if lan.is_none() && onion.is_none() {
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "nothing_said",
+            "no way in was named",
+            "say `lan` or `onion`, each true or false",
+        ));
+    }
+    let command = Command::Open {
+        lan,
+        onion,
+        dry_run,
+    };
+    carry_out(&face, &by, command).await
 }
 
 /// A newer file of advisories.
@@ -405,6 +426,19 @@ async fn record_if_possible(face: &Face, actor: &str, act: (&'static str, String
     }
 }
 
+/// Says which ways in are opened and closed.
+fn opened(lan: Option<bool>, onion: Option<bool>) -> String {
+    let verb = |open: bool| if open { "open" } else { "close" };
+    let lan = lan.map(|open| format!("{} the node to its own network", verb(open)));
+    let onion = onion.map(|open| format!("{} the node to the Tor network", verb(open)));
+    let said: Vec<String> = lan.into_iter().chain(onion).collect();
+    if said.is_empty() {
+        "open and close nothing".to_owned()
+    } else {
+        said.join(" and ")
+    }
+}
+
 /// Returns what a command is called in the audit log, and whether it matters enough for the password to be shown again;
 /// nothing for one that only looks.
 fn act(command: &Command) -> Option<((&'static str, String), bool)> {
@@ -412,7 +446,7 @@ fn act(command: &Command) -> Option<((&'static str, String), bool)> {
         Command::Plan | Command::Edges | Command::Audit | Command::Images => return None,
         Command::Set { dry_run, .. }
         | Command::SetImage { dry_run, .. }
-        | Command::OpenToNetwork { dry_run, .. }
+        | Command::Open { dry_run, .. }
         | Command::Rotate { dry_run, .. }
             if *dry_run =>
         {
@@ -436,16 +470,7 @@ fn act(command: &Command) -> Option<((&'static str, String), bool)> {
             true,
         ),
         Command::ImportAdvisories { .. } => ("advisories", "import advisories".to_owned(), false),
-        Command::OpenToNetwork { lan: true, .. } => (
-            "access",
-            "open the node to its own network".to_owned(),
-            true,
-        ),
-        Command::OpenToNetwork { .. } => (
-            "access",
-            "close the node to its own network".to_owned(),
-            true,
-        ),
+        Command::Open { lan, onion, .. } => ("access", opened(*lan, *onion), true),
         Command::Rotate { edges, .. } if edges.is_empty() => {
             ("rotate", "replace every credential".to_owned(), true)
         }

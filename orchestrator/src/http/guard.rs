@@ -78,6 +78,14 @@ impl Names {
         }
     }
 
+    /// Knows the one name under which visitors of the Tor network ask, on the port that clients leave out.
+    pub(crate) fn onion(host: &str) -> Self {
+        Self {
+            scheme: "http",
+            hosts: vec![host.to_owned()],
+        }
+    }
+
     pub(crate) fn holds(&self, name: &str) -> bool {
         let mut known = self.hosts.iter();
         known.any(|known| known.eq_ignore_ascii_case(name))

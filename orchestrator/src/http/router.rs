@@ -24,6 +24,7 @@ use super::logs;
 use super::metrics::Metrics;
 use super::once;
 use super::once::Answers;
+use super::onion;
 use super::pages;
 use super::passkeys;
 use super::people;
@@ -78,6 +79,17 @@ impl Face {
 
 /// Builds the router of the TCP listener: everything for who may, by the table of `access`.
 pub(super) fn tcp(face: Face, door: guard::Door) -> Router {
+    guarded(face, door, |router| router)
+}
+
+/// Builds the router of the listener for visitors of the Tor network: the same, and few change something at once.
+pub(super) fn onion(face: Face, door: guard::Door, desk: onion::Desk) -> Router {
+    guarded(face, door, |router| {
+        router.layer(middleware::from_fn_with_state(desk, onion::desk))
+    })
+}
+
+fn guarded(face: Face, door: guard::Door, within: impl FnOnce(Router) -> Router) -> Router {
     let routes = reading()
         .merge(changing())
         .merge(people())
@@ -116,7 +128,7 @@ pub(super) fn tcp(face: Face, door: guard::Door) -> Router {
         ));
     // What no route has is a page or a file of one, and those are anybody's.
     finish(routes.fallback(pages::any), face, |router| {
-        router.layer(middleware::from_fn_with_state(door, guard::tcp))
+        within(router).layer(middleware::from_fn_with_state(door, guard::tcp))
     })
 }
 

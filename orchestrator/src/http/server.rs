@@ -33,6 +33,8 @@ use super::guard::Names;
 use super::lanes::Lanes;
 use super::metrics::Metrics;
 use super::once::Answers;
+use super::onion::Desk;
+use super::onion::OnionSocket;
 use super::places::Leaving;
 use super::places::Place;
 use super::places::Places;
@@ -43,6 +45,7 @@ use super::router::Face;
 use super::socket::ControlSocket;
 use super::tls::Https;
 use crate::account::Accounts;
+use crate::manifest::schema::ONION_PORT;
 use crate::node::Node;
 
 /// What a listener bears.
@@ -59,6 +62,8 @@ pub(super) const LIMITS: Limits = Limits {
     connections: 512,
     header_timeout: Duration::from_secs(10),
 };
+/// How many connections of visitors of the Tor network are kept: they share what files the node may open with all others.
+const ONION_CONNECTIONS: usize = 128;
 /// The longest head of a request. Units: bytes.
 const HEADER_LIMIT: usize = 16 * 1024;
 /// How long answers under way may take once the node stops.
@@ -99,6 +104,12 @@ impl Api {
     #[must_use]
     pub fn proxies(&self) -> Arc<Proxies> {
         Arc::clone(&self.proxies)
+    }
+
+    /// Returns whose API it is.
+    #[must_use]
+    pub fn node(&self) -> &dyn Node {
+        &*self.node
     }
 
     fn door(&self, names: Arc<Names>, encrypted: bool) -> Door {
@@ -151,6 +162,28 @@ impl Api {
         door.named = https.named();
         let routes = router::tcp(Face::new(self, token.clone(), port), door);
         serve(https, routes, token, limits).await;
+    }
+
+    /// Serves visitors of the Tor network, who may, until `token` is cancelled and the last answer is given. None of them is
+    /// taken for a user of this machine, and none of them comes encrypted further than to Tor.
+    pub async fn serve_onion(self, socket: Arc<OnionSocket>, token: CancellationToken) {
+        let limits = Limits {
+            connections: self.limits.connections.min(ONION_CONNECTIONS),
+            ..self.limits
+        };
+        let door = Door {
+            names: socket.names(),
+            named: false,
+            way: Way {
+                near: false,
+                secure: false,
+                from: None,
+            },
+            proxies: Arc::clone(&self.proxies),
+        };
+        let desk = Desk::of(socket.tries());
+        let routes = router::onion(Face::new(self, token.clone(), ONION_PORT), door, desk);
+        serve(socket, routes, token, limits).await;
     }
 
     /// Serves everything over the owner's unix socket until `token` is cancelled and the last answer is given.

@@ -54,6 +54,9 @@ use crate::account::Stage;
 /// How long a browser is known after the last sign-in.
 const MARK: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// Where visitors of the Tor network come from, all of them.
+const BY_TOR: &str = "Tor";
+
 /// The names of the cookies of one listener. Cookies know no ports: two nodes on one machine must not share a name.
 #[derive(Debug)]
 pub(super) struct Cookies {
@@ -102,12 +105,17 @@ impl FromRequestParts<Face> for From {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let visitor = parts.extensions.get::<Way>().and_then(|way| way.from);
+        let way = parts.extensions.get::<Way>();
+        let visitor = way.and_then(|way| way.from);
         let agent = parts.headers.get(header::USER_AGENT);
         Ok(Self(Origin {
             address: visitor
                 .or_else(|| peer.map(|peer| peer.0.ip()))
-                .map_or_else(String::new, |address| address.to_string()),
+                .map_or_else(
+                    // Of the listeners with a guard only the one for Tor has peers without an address.
+                    || way.map_or_else(String::new, |_| BY_TOR.to_owned()),
+                    |address| address.to_string(),
+                ),
             agent: agent
                 .and_then(|agent| agent.to_str().ok())
                 .unwrap_or_default()

@@ -296,6 +296,11 @@ pub fn set_lan(text: &str, lan: bool) -> Result<String, SetError> {
     write(text, &["access"], "lan", lan.into())
 }
 
+/// Writes whether the Tor network reaches the node into the text of `node.toml`. Errors: as [`set`].
+pub fn set_onion(text: &str, onion: bool) -> Result<String, SetError> {
+    write(text, &["access"], "onion", onion.into())
+}
+
 /// Writes one value at `path`, making the tables that are missing; comments and order survive.
 fn write(text: &str, path: &[&str], key: &str, new: toml_edit::Value) -> Result<String, SetError> {
     parse(text, FILE).map_err(SetError::File)?;

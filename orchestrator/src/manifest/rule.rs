@@ -92,6 +92,8 @@ rules! {
     PathEscapes = "path_escapes",
     /// A rendered file has a plain file name of its own.
     FileName = "file_name",
+    /// The socket of the way in by Tor has a plain file name of at most 32 characters.
+    OnionSocket = "onion_socket",
     /// The way out has no interface.
     InternetEdge = "internet_edge",
     /// An edge to a service names the interface.

@@ -54,6 +54,8 @@ pub struct Manifest {
     /// What the node itself calls on this service, as a consumer with a credential of its own.
     #[serde(default)]
     pub node: BTreeMap<Name, NodeEdge>,
+    /// The way in to the node's own pages that the service can be, for visitors of the Tor network.
+    pub onion: Option<Onion>,
     /// Secrets of the service's own, made once by the vault.
     #[serde(default)]
     pub secrets: BTreeMap<Name, Secret>,
@@ -352,6 +354,23 @@ pub struct NodeEdge {
     /// What the node may do: RPC names, macaroon permissions.
     #[serde(default)]
     pub allow: Vec<String>,
+}
+
+/// The port that visitors of an onion address ask for: the one that browsers leave out.
+pub const ONION_PORT: u16 = 80;
+
+/// The way in to the node's own pages for visitors of the Tor network: the service hands them over at a unix socket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Onion {
+    /// The volume in which the node listens, and in which the service writes its onion address.
+    pub volume: Name,
+    /// The name of the socket at which the node listens, directly in the volume.
+    pub socket: String,
+    /// The path below the volume of the file in which the service writes its onion address.
+    pub hostname: String,
+    /// Through which interface the node tries the address as a visitor would (SOCKS 5); `[node]` names it too.
+    pub socks: Name,
 }
 
 /// A secret of the service's own, made once by the vault.

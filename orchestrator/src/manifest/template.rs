@@ -394,6 +394,9 @@ pub fn allowed(manifest: &Manifest, scope: Scope) -> BTreeSet<String> {
     for name in ["service", "network", "play_money", "memory_mib"] {
         names.insert(name.to_owned());
     }
+    if manifest.onion.is_some() {
+        names.extend(["onion.wanted", "onion.socket", "onion.port"].map(str::to_owned));
+    }
     names
 }
 

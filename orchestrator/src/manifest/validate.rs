@@ -40,6 +40,7 @@ const CHECKS: &[Check] = &[
     network::check_interfaces,
     network::check_volume_parts,
     network::check_file_names,
+    network::check_onion,
     network::check_endpoints,
     edges::check_edges,
     edges::check_node_edges,

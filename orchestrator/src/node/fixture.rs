@@ -440,8 +440,8 @@ impl Node for FixtureNode {
                 reply(&format!("restart {service}: image\n"), true)
             }
             Command::ImportAdvisories { .. } => reply("no advisory\n", false),
-            Command::OpenToNetwork { lan, .. } => {
-                reply(&format!("open to the network: {lan}\n"), true)
+            Command::Open { lan, onion, .. } => {
+                reply(&format!("network: {lan:?}, Tor: {onion:?}\n"), true)
             }
             Command::Rotate { edges, .. } => match edges.first() {
                 Some(edge) => Err(refusal(

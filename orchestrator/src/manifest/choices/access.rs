@@ -25,6 +25,9 @@ pub struct AccessChoice {
     pub lan: bool,
     /// On which port; 4443 where nothing is said.
     pub lan_port: Option<NonZeroU16>,
+    /// Whether the Tor network does, at an onion address of the node's own, through the node's service Tor.
+    #[serde(default)]
+    pub onion: bool,
     /// By which name the world reaches it.
     pub public: Option<PublicChoice>,
 }

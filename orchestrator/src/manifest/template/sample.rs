@@ -105,6 +105,9 @@ fn context(
         }
         context["interface"][name.as_str()] = value;
     }
+    if manifest.onion.is_some() {
+        context["onion"] = json!({ "wanted": on, "socket": "/volume/socket", "port": 80 });
+    }
     if scope == Scope::Ask {
         for name in manifest.node.keys() {
             context["node_credential"][name.as_str()] =

@@ -185,6 +185,52 @@ pub(super) fn check_volume_parts(manifest: &Manifest, found: &mut Findings) {
     }
 }
 
+const PLAIN: &str = "letters, digits, `.`, `_` and `-`, and no folder";
+
+fn plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
+}
+
+/// The longest name of a socket: the whole path of one has 107 bytes at most.
+const LONGEST_SOCKET: usize = 32;
+
+pub(super) fn check_onion(manifest: &Manifest, found: &mut Findings) {
+    let Some(onion) = &manifest.onion else { return };
+    let at = place!["onion"];
+    found.refer(
+        at.then("volume"),
+        "volume",
+        &onion.volume,
+        manifest.volumes.keys(),
+    );
+    found.refer(
+        at.then("socks"),
+        "interface under [node]",
+        &onion.socks,
+        manifest.node.keys(),
+    );
+    if !plain(&onion.socket) || onion.socket.len() > LONGEST_SOCKET {
+        found.add_with_hint(
+            Rule::OnionSocket,
+            at.then("socket"),
+            format!(
+                "`{}` is not a plain file name of at most {LONGEST_SOCKET} characters",
+                onion.socket
+            ),
+            PLAIN,
+        );
+    }
+    if escapes(&onion.hostname) {
+        found.add_with_hint(
+            Rule::PathEscapes,
+            at.then("hostname"),
+            format!("`{}` does not stay below the volume", onion.hostname),
+            "write it relative to the volume, without `..`",
+        );
+    }
+}
+
 pub(super) fn check_file_names(manifest: &Manifest, found: &mut Findings) {
     let mut names: BTreeMap<&str, &Name> = BTreeMap::new();
     let secrets = manifest.secrets.iter().filter(|(_, secret)| secret.file);
@@ -192,14 +238,13 @@ pub(super) fn check_file_names(manifest: &Manifest, found: &mut Findings) {
         names.insert(name.as_str(), name);
     }
     for (key, file) in &manifest.files {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let at = place!["files", key, "name"];
-        if file.name.is_empty() || file.name.starts_with('.') || !file.name.chars().all(plain) {
+        if !plain(&file.name) {
             found.add_with_hint(
                 Rule::FileName,
                 at,
                 format!("`{}` is not a plain file name", file.name),
-                "letters, digits, `.`, `_` and `-`, and no folder",
+                PLAIN,
             );
         } else if let Some(first) = names.insert(&file.name, key) {
             found.add(

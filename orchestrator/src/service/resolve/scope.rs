@@ -15,6 +15,7 @@ use crate::id::ServiceId;
 use crate::id::node_party;
 use crate::manifest::schema::CredentialKind;
 use crate::manifest::schema::Interface;
+use crate::manifest::schema::ONION_PORT;
 use crate::manifest::schema::SecretMake;
 use crate::secret::SecretRef;
 use crate::service::credential;
@@ -55,6 +56,14 @@ impl<'a> Plot<'a> {
     /// Whether a service of the node runs, under us or elsewhere.
     pub(crate) fn runs(&self, service: &ServiceId) -> bool {
         !self.held.contains_key(service)
+    }
+
+    /// Whether visitors of the Tor network come in by `service`: by the first that can and runs here, where that is wanted.
+    fn leads_in(&self, service: &ServiceId) -> bool {
+        let first = self.parts.iter().find(|(id, part)| {
+            part.manifest.onion.is_some() && part.external.is_none() && self.runs(id)
+        });
+        self.inputs.choices.access.onion && first.is_some_and(|(id, _)| id == service)
     }
 
     /// Lists the edges of `service` that are there: an optional one to a service that is held back is not.
@@ -198,6 +207,16 @@ impl<'a> Plot<'a> {
         }
         for (name, value) in &part.settings {
             scope.set_in("setting", name.as_str(), value.clone());
+        }
+        if let Some(onion) = &part.manifest.onion {
+            let (on_host, _root) = self.volume(service, &onion.volume);
+            let volume = places.volume_for_program(&onion.volume, &on_host);
+            let socket = path_text(&volume.join(&onion.socket))?;
+            let wanted = self.leads_in(service);
+            scope.set(
+                "onion",
+                json!({ "wanted": wanted, "socket": socket, "port": ONION_PORT }),
+            );
         }
         for endpoint in self.endpoints(service)? {
             scope.set_in("url", endpoint.name.as_str(), endpoint.url());

@@ -10,7 +10,7 @@ export interface paths {
         /** Lists the ways into the node's pages and API, each with how it is. */
         get: operations["access"];
         put?: never;
-        /** Opens the node to its own network, or closes it. */
+        /** Opens the node to its own network and to the Tor network, or closes it. */
         post: operations["set_access"];
         delete?: never;
         options?: never;
@@ -968,8 +968,10 @@ export interface components {
         AccessBody: {
             /** @description Whether only the plan is wanted. */
             dry_run?: boolean;
-            /** @description Whether the node's own network does, by HTTPS. */
-            lan: boolean;
+            /** @description Whether the node's own network does, by HTTPS. Left away: as before. */
+            lan?: boolean | null;
+            /** @description Whether the Tor network does, by an onion address. Left away: as before. */
+            onion?: boolean | null;
         };
         /** @description A person who may use the node, as the API shows them. */
         Account: {
@@ -1194,7 +1196,7 @@ export interface components {
          * @description From where a way leads in.
          * @enum {string}
          */
-        EntranceKind: "machine" | "network" | "public";
+        EntranceKind: "machine" | "network" | "public" | "onion";
         /** @description The one shape of every error. */
         ErrorBody: {
             /** @description The machine code, `snake_case`. */

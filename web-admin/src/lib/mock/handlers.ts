@@ -176,12 +176,19 @@ export const handlers: RequestHandler[] = [
   http.get(`${API}/tasks`, () => refused(READ) ?? HttpResponse.json({ tasks: node.tasks() })),
   http.get(`${API}/access`, () => refused(READ) ?? HttpResponse.json(node.access())),
   http.post(`${API}/access`, async ({ request }) => {
-    const { lan, dry_run } = await body<Schemas['AccessBody']>(request);
+    const { lan, onion, dry_run } = await body<Schemas['AccessBody']>(request);
     const no = refused(OWN, !dry_run);
     if (no) return no;
-    if (!dry_run) node.lan = lan;
-    const text = lan ? 'your own network reaches the node\n' : 'nobody of your network reaches the node\n';
-    return HttpResponse.json({ text, changed: true });
+    if (!dry_run) {
+      node.lan = lan ?? node.lan;
+      node.onion = onion ?? node.onion;
+    }
+    const reached = (who: string, open: boolean): string =>
+      `${open ? who : `nobody of ${who}`} reaches the node\n`;
+    const said = [];
+    if (typeof lan === 'boolean') said.push(reached('your own network', lan));
+    if (typeof onion === 'boolean') said.push(reached('the Tor network', onion));
+    return HttpResponse.json({ text: said.join(''), changed: true });
   }),
   http.get(`${API}/machine`, () => refused(READ) ?? HttpResponse.json(node.machine())),
   http.get(`${API}/settings`, () => refused(READ) ?? HttpResponse.json({ services: node.settings })),

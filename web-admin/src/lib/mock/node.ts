@@ -272,6 +272,8 @@ export class MockNode {
 
   /** Whether the shop's network may come in. */
   lan = true;
+  /** Whether visitors of the Tor network may. */
+  onion = true;
 
   access(): Schemas['Access'] {
     const trouble = this.services.some((one) => one.state === 'needs_you');
@@ -301,9 +303,17 @@ export class MockNode {
         ? 'acme-v02.api.letsencrypt.org does not find this node under shop.example (connection refused). Does the name lead to your network, and does the router pass port 443 to port 8443 of this machine? The node asks again in 5 min.'
         : 'told by the node',
     };
+    const host = `${'flashnodeshop'.padEnd(55, 'a')}d.onion`;
+    const onion: Schemas['Entrance'] = {
+      kind: 'onion',
+      urls: this.onion && !trouble ? [`http://${host}`] : [],
+      ok: this.onion ? !trouble : null,
+      code: this.onion ? (trouble ? 'tor_not_ready' : 'open') : 'off',
+      text: trouble ? 'tor is not ready: Tor connects to its network: 45 %.' : 'told by the node',
+    };
     const fingerprint = Array.from({ length: 32 }, (_, at) => (at * 7 + 16).toString(16)).join(':');
     const authority = { fingerprint: fingerprint.toUpperCase(), certificate: '' };
-    return { entrances: [machine, network, named], authority: network.ok ? authority : null };
+    return { entrances: [machine, network, named, onion], authority: network.ok ? authority : null };
   }
 
   machine(): Schemas['Machine'] {
