@@ -367,6 +367,29 @@ test('a password between two services is replaced by whoever shows the own one',
   await page.context().close();
 }, 60_000);
 
+test('what was written into files at the machine is applied once its plan was read', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/services`);
+  await page.getByRole('button', { name: 'See what it will do' }).click();
+  const plan = page.getByRole('dialog', { name: 'Changed files' });
+  await plan.getByText('restart mint: its settings changed').waitFor();
+  await look(page, 'files-plan');
+  await plan.getByRole('button', { name: 'Apply' }).click();
+  await page.getByText('It is applied.').waitFor();
+  await page.getByRole('button', { name: 'See what it will do' }).click();
+  await plan.getByText('Nothing would change.').waitFor();
+  expect(await plan.getByRole('button', { name: 'Apply' }).count()).toBe(0);
+  // A mistake is told with its line, and what is applied is what was before.
+  await begin(page, 'trouble');
+  await page.goto(`${origin}/services`);
+  await page.getByRole('button', { name: 'See what it will do' }).click();
+  await plan.getByText('node.toml:9:1').waitFor();
+  await look(page, 'files-mistake');
+  expect(await plan.getByRole('button', { name: 'Apply' }).count()).toBe(0);
+  await page.context().close();
+}, 60_000);
+
 test('a service is switched to another version once its plan was read', async () => {
   const page = await visit();
   await begin(page, 'good');

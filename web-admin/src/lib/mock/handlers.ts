@@ -173,6 +173,27 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json({ changed: true, text: `${id} is tried again\n` });
   }),
 
+  http.post(`${API}/plan`, () => {
+    const no = refused(READ);
+    if (no) return no;
+    if (node.services.some((one) => one.state === 'needs_you')) {
+      return refuse(
+        422,
+        'bad_manifest',
+        'node.toml:9:1: no service `mind` is declared\n  hint: did you mean `mint`?',
+      );
+    }
+    const text = node.edited.map((id) => `restart   ${id}: its settings changed\n`).join('');
+    return HttpResponse.json({ text, changed: text !== '' });
+  }),
+  http.post(`${API}/apply`, () => {
+    const no = refused(RUN);
+    if (no) return no;
+    const edited = node.edited.splice(0);
+    edited.forEach((id) => node.restart(id));
+    return HttpResponse.json({ text: '', changed: edited.length > 0 });
+  }),
+
   http.get(`${API}/tasks`, () => refused(READ) ?? HttpResponse.json({ tasks: node.tasks() })),
   http.get(`${API}/access`, () => refused(READ) ?? HttpResponse.json(node.access())),
   http.post(`${API}/access`, async ({ request }) => {

@@ -270,6 +270,8 @@ export class MockNode {
     return tasks;
   }
 
+  /** Services about whom somebody edited a file, which nobody applied yet. */
+  edited = ['mint'];
   /** Whether the shop's network may come in. */
   lan = true;
   /** Whether visitors of the Tor network may. */
