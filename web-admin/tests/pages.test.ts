@@ -1,5 +1,6 @@
 // Walks through the built pages in a real browser, on the mock back end: each page at desktop and phone size, light and
 // dark, with axe looking for faults; and what a person does there.
+import type { Server } from 'node:http';
 import type { Page } from 'playwright-core';
 import { preview, type PreviewServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -413,6 +414,123 @@ test('a service is switched to another version once its plan was read', async ()
   await page.getByText('Not on this machine yet').waitFor();
   await page.context().close();
 }, 60_000);
+
+test('a page that loses its node says since when what it shows is, and goes on by itself', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(origin);
+  await page.getByText('Everything works').waitFor();
+  await page.route('**/api/**', (route) => route.abort());
+  (server.httpServer as Server).closeAllConnections();
+  const lost = page.getByText(/^No connection to the node. What you see is from /);
+  await lost.waitFor();
+  await page.getByText('Everything works').waitFor();
+  await look(page, 'offline');
+  await page.unroute('**/api/**');
+  await lost.waitFor({ state: 'detached' });
+  await page.getByText('Everything works').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('a page that waits shows that it does, and one that failed shows why and tries again', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  let release = (): void => undefined;
+  const held = new Promise<void>((done) => (release = done));
+  await page.route('**/api/v1/settings', async (route) => {
+    await held;
+    await route.continue();
+  });
+  const waiting = page.getByText('Loading…', { exact: true });
+  await page.goto(`${origin}/settings`);
+  await waiting.first().waitFor({ state: 'attached' });
+  await look(page, 'loading');
+  release();
+  await page.getByRole('region', { name: 'Bitcoin Core' }).waitFor();
+  expect(await waiting.count()).toBe(0);
+  let broken = true;
+  await page.route('**/api/v1/edges', (route) =>
+    broken
+      ? route.fulfill({ status: 500, json: { code: 'internal', message: 'a fault' } })
+      : route.continue(),
+  );
+  await page.goto(`${origin}/connections`);
+  const again = page.getByRole('button', { name: 'Try again' });
+  await again.waitFor();
+  await look(page, 'error');
+  broken = false;
+  await again.click();
+  await page.getByRole('row').filter({ hasText: 'Lightning' }).first().waitFor();
+  expect(await again.count()).toBe(0);
+  await page.context().close();
+}, 60_000);
+
+/** Presses Tab until what is called so has the focus, and looks that it can be seen there. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  for (let steps = 0; steps < 80; steps += 1) {
+    await page.keyboard.press('Tab');
+    const [called, seen] = await page.evaluate(() => {
+      const at = document.activeElement as HTMLElement;
+      const label = at instanceof HTMLInputElement ? at.labels?.[0]?.textContent : at.textContent;
+      return [(at.ariaLabel ?? label ?? '').trim(), [at, at.parentElement!].some((one) => getComputedStyle(one).outlineStyle !== 'none')] as const;
+    });
+    if (called === name) {
+      expect(seen, `the focus on ${name} is seen`).toBe(true);
+      return;
+    }
+  }
+  throw new Error(`no key leads to ${name}`);
+}
+
+test('whoever has no mouse signs in, changes a setting, and comes back from a dialog', async () => {
+  const page = await visit();
+  await begin(page, 'sign_in');
+  await page.goto(origin);
+  await heading(page, 'Sign in').waitFor();
+  await tabTo(page, 'Name');
+  await page.keyboard.type(OWNER.name);
+  await tabTo(page, 'Password');
+  await page.keyboard.type(OWNER.password);
+  await page.keyboard.press('Enter');
+  await page.getByText('Everything works').waitFor();
+  await tabTo(page, 'Settings');
+  await page.keyboard.press('Enter');
+  await heading(page, 'Settings').waitFor();
+  await tabTo(page, 'Dbcache mib');
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type('900');
+  await tabTo(page, 'See what it will do');
+  await page.keyboard.press('Enter');
+  const plan = page.getByRole('dialog', { name: 'Settings' });
+  await plan.getByText('restart').first().waitFor();
+  // The focus does not leave a dialog, and goes back to what opened it.
+  for (let steps = 0; steps < 6; steps += 1) {
+    await page.keyboard.press('Tab');
+    const inside = await page.evaluate(() => {
+      const at = document.activeElement;
+      return at === document.body || at?.closest('dialog') !== null;
+    });
+    expect(inside).toBe(true);
+  }
+  await page.keyboard.press('Escape');
+  await plan.waitFor({ state: 'hidden' });
+  expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('See what it will do');
+  await page.context().close();
+}, 60_000);
+
+test('written from right to left nothing is wider than a phone', async () => {
+  const page = await visit('phone');
+  for (const [name, scene, path, title] of PLACES) {
+    await begin(page, scene);
+    await page.goto(origin + path);
+    await heading(page, title).first().waitFor();
+    await page.evaluate(() => (document.documentElement.dir = 'rtl'));
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(over, name).toBeLessThanOrEqual(0);
+    if (name === 'overview' || name === 'service') await look(page, `${name}-right-to-left`);
+  }
+  await page.context().close();
+}, 120_000);
 
 test('no page threw or broke its own policy', () => {
   expect(browser.broken).toEqual([]);
