@@ -399,6 +399,8 @@ test('a service is switched to another version once its plan was read', async ()
   await page.getByLabel('Run another one').fill('mint:latest');
   await page.getByRole('button', { name: 'See what it will do' }).click();
   const plan = page.getByRole('dialog', { name: 'Version' });
+  await plan.getByText('The node does not take that value.').waitFor();
+  await plan.getByText('Details').click();
   await plan.getByText('that is no digest').waitFor();
   await plan.getByRole('button', { name: 'Cancel' }).click();
   const digest = `sha256:${'ab'.repeat(32)}`;
@@ -472,7 +474,10 @@ async function tabTo(page: Page, name: string): Promise<void> {
     const [called, seen] = await page.evaluate(() => {
       const at = document.activeElement as HTMLElement;
       const label = at instanceof HTMLInputElement ? at.labels?.[0]?.textContent : at.textContent;
-      return [(at.ariaLabel ?? label ?? '').trim(), [at, at.parentElement!].some((one) => getComputedStyle(one).outlineStyle !== 'none')] as const;
+      return [
+        (at.ariaLabel ?? label ?? '').trim(),
+        [at, at.parentElement!].some((one) => getComputedStyle(one).outlineStyle !== 'none'),
+      ] as const;
     });
     if (called === name) {
       expect(seen, `the focus on ${name} is seen`).toBe(true);
@@ -515,6 +520,26 @@ test('whoever has no mouse signs in, changes a setting, and comes back from a di
   await page.keyboard.press('Escape');
   await plan.waitFor({ state: 'hidden' });
   expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('See what it will do');
+  await page.context().close();
+}, 60_000);
+
+test('whoever opens the node from its own network is told how to trust it, before signing in', async () => {
+  const page = await visit('phone');
+  await begin(page, 'sign_in');
+  const address = 'https://shop.local:4443';
+  await page.route(`${address}/**`, async (route) => {
+    const url = route.request().url().replace(address, origin);
+    await route.fulfill({ response: await route.fetch({ url }) });
+  });
+  await page.goto(`${address}/`);
+  await page.getByText('Does this device warn about this page?').click();
+  const link = page.getByRole('link', { name: "Download the node's certificate" });
+  await link.waitFor();
+  expect(await link.getAttribute('href')).toBe('/authority.crt');
+  await look(page, 'trust');
+  await page.goto(origin);
+  await heading(page, 'Sign in').waitFor();
+  expect(await page.getByText('Does this device warn').count()).toBe(0);
   await page.context().close();
 }, 60_000);
 

@@ -5,6 +5,7 @@ import { differences, label, refused, type Setting } from '#lib/node/settings.ts
 import { failure } from '#lib/api/client.ts';
 import { sendOnce } from '#lib/api/once.ts';
 import { Lines } from '#lib/node/lines.ts';
+import { ownNetwork } from '#lib/node/place.ts';
 import { longEnough, SHORTEST } from '#lib/node/password.ts';
 
 test('lines are whole however the stream is cut', () => {
@@ -176,4 +177,26 @@ describe('the picture of who may reach whom', () => {
   test('nothing is a picture of nothing', () => {
     expect(graph([])).toEqual({ spots: [], lines: [], columns: [] });
   });
+});
+
+test('a page knows whether it was opened from the network of the node', () => {
+  const at = (url: string): boolean => ownNetwork(new URL(url));
+  for (const url of [
+    'https://192.168.1.7:4443/',
+    'https://10.0.0.2/',
+    'https://172.20.0.2/',
+    'https://shop.local:4443/',
+    'https://shop:4443/',
+  ]) {
+    expect(at(url), url).toBe(true);
+  }
+  for (const url of [
+    'http://127.0.0.1:4420/',
+    'https://shop.example/',
+    'https://172.40.0.2/',
+    'https://8.8.8.8/',
+    'https://10.example/',
+  ]) {
+    expect(at(url), url).toBe(false);
+  }
 });

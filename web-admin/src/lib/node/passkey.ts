@@ -64,14 +64,21 @@ export function write(credential: PublicKeyCredential): Json {
   };
 }
 
+/** What a browser says where no try can succeed. Source: Web Authentication Level 3, 5.1.3 and 5.1.4. */
+const NOT_HERE = ['SecurityError', 'NotSupportedError', 'ConstraintError'];
+
 /** Runs what asks an authenticator. Errors: a `Failure` that says in our words why there is no answer. */
 async function asked(ask: () => Promise<Credential | null>): Promise<Json> {
   let found: Credential | null;
   try {
     found = await ask();
   } catch (cause) {
-    const name = cause instanceof DOMException ? cause.name : '';
+    const { name, message } = cause instanceof DOMException ? cause : { name: '', message: '' };
     if (name === 'InvalidStateError') throw new Failure('passkey_known', 'this passkey is known already');
+    // A page behind a certificate that somebody clicked away gets none, and Chromium tells that in its message alone.
+    if (NOT_HERE.includes(name) || /certificate/i.test(message)) {
+      throw new Failure('passkey_not_here', 'this browser allows no passkey on this page');
+    }
     throw new Failure('passkey_cancelled', 'no passkey was shown');
   }
   if (!found) throw new Failure('passkey_cancelled', 'no passkey was shown');
@@ -92,13 +99,13 @@ export function create({ options }: Schemas['CeremonyView']): Promise<Json> {
   });
 }
 
-/** Has an authenticator show a passkey. */
-export function show({ options }: Schemas['CeremonyView']): Promise<Json> {
+/** Has an authenticator show a passkey, until `signal` ends that. */
+export function show({ options }: Schemas['CeremonyView'], signal?: AbortSignal): Promise<Json> {
   return asked(() => {
     const reads = PublicKeyCredential.parseRequestOptionsFromJSON;
     const publicKey = reads
       ? reads.call(PublicKeyCredential, options as unknown as PublicKeyCredentialRequestOptionsJSON)
       : readRequest(options);
-    return navigator.credentials.get({ publicKey });
+    return navigator.credentials.get({ publicKey, signal });
   });
 }

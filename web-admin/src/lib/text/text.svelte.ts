@@ -96,10 +96,32 @@ export function size(bytes: number): string {
   }).format(bytes / 1000 ** step);
 }
 
-/** Says what failed in the reader's language where the code has a message, and in the node's words where not. */
-export function explain(error: Failure): { what: string; next: string } {
+/** Failures of which the node's own words tell more than ours: which value, which port, which file. */
+const TOLD_IN_FULL = [
+  'bad_choices',
+  'bad_value',
+  'changed_meanwhile',
+  'data_not_moved',
+  'database',
+  'image_failed',
+  'no_addresses',
+  'port_taken',
+  'registry_unreachable',
+  'secret_missing',
+  'unsafe_version',
+];
+
+/**
+ * Says what failed in the reader's language where the code has a message, and in the node's words where not; `more` is
+ * what the node says beyond the message.
+ */
+export function explain(error: Failure): { what: string; next: string; more: string } {
   const key = `error.${error.code}`;
-  if (!words.knows(key)) return { what: error.message, next: error.hint };
+  if (!words.knows(key)) return { what: error.message, next: error.hint, more: '' };
   const next = `${key}.hint`;
-  return { what: t(key, { seconds: error.wait ?? 0 }), next: words.knows(next) ? t(next) : '' };
+  return {
+    what: t(key, { seconds: error.wait ?? 0 }),
+    next: words.knows(next) ? t(next) : '',
+    more: TOLD_IN_FULL.includes(error.code) ? error.message : '',
+  };
 }
