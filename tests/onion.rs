@@ -15,6 +15,7 @@ mod node;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::MetadataExt;
 
+use apart::ADDRESS;
 use apart::apart;
 use apart::there;
 use network::SOCKS;
@@ -245,6 +246,26 @@ fn who_knows_the_onion_address_gets_in_through_tor_and_is_no_neighbour() {
     let unlock = ["-H", &own, "-H", json, "-d", &open];
     let opened = visited(&node, &format!("{url}/api/v1/vault/unlock"), &unlock);
     assert!(opened.starts_with("HTTP/1.1 200"), "{opened}");
+    assert!(visited(&node, &session, &[]).contains("\"sign_in\""));
+
+    // Both ways in live beside each other: what one of them does with its listeners does not hold the other up.
+    node.ok(&["access", "--lan", "on"]);
+    let lan = |port: u16| format!("https://{ADDRESS}:{port}");
+    node.wait("the network to get in", |one| {
+        said(one).contains(&lan(4443))
+    });
+    // Whoever knows the onion address learns nothing of who owns it.
+    let authority = visited(&node, &format!("{url}/authority.crt"), &[]);
+    assert!(authority.starts_with("HTTP/1.1 404"), "{authority}");
+    let choices = std::fs::read_to_string(node.data().join("node.toml")).expect("choices");
+    assert!(choices.contains("lan = true"), "{choices}");
+    let moved = choices.replace("lan = true", "lan = true\nlan_port = 4555");
+    node.file("node.toml", &moved);
+    node.ok(&["apply"]);
+    node.wait("the network to get in elsewhere", |one| {
+        let said = said(one);
+        said.contains(&lan(4555)) && !said.contains(&lan(4443))
+    });
     assert!(visited(&node, &session, &[]).contains("\"sign_in\""));
 
     // Closing it closes it, and keeps the address for the next time.

@@ -214,4 +214,23 @@ fn a_sealed_node_knows_nobody_until_it_is_unlocked() {
     let (status, body) = browser.ask("GET", "status", &Value::Null);
     assert_eq!(status, 200, "{body}");
     assert_eq!(node.service("mint")["started_at"], started);
+
+    // A stranger has nothing to try at a node that is open, and by guessing at one that is sealed keeps nobody waiting who
+    // is at the machine.
+    let mut stranger = Browser::new(&node);
+    let guess = json!({"passphrase": "not this one"});
+    let (status, body) = stranger.ask("POST", "vault/unlock", &guess);
+    assert_eq!((status, body["code"].as_str()), (401, Some("signed_out")));
+    assert_eq!(browser.ask("POST", "vault/seal", &Value::Null).0, 200);
+    let mut guessed = || stranger.ask("POST", "vault/unlock", &guess).0;
+    let answers: Vec<u16> = (0..5).map(|_| guessed()).collect();
+    assert_eq!(answers, [403, 403, 403, 429, 429]);
+    let opened = node.cli_with_input(&["unlock"], "open sesame now\n");
+    assert!(opened.status.success(), "{opened:?}");
+    let events = node.ok(&["events", "-n", "50"]);
+    let refused = events.matches("(unlock_refused)").count();
+    assert_eq!(
+        refused, 4,
+        "what was not looked at fills no history: {events}"
+    );
 }

@@ -116,6 +116,8 @@ pub enum Command {
     Unlock {
         /// How.
         with: Unlock,
+        /// From where: wrong passphrases from there wait for each other.
+        from: String,
     },
     /// Closes the vault; services go on.
     Seal,
@@ -125,6 +127,8 @@ pub enum Command {
         with: Option<Unlock>,
         /// The new passphrase.
         new: SecretBytes,
+        /// From where it is asked: wrong passphrases from there wait for each other.
+        from: String,
     },
     /// Writes a key file as a further way to open the vault.
     AddKeyFile {

@@ -74,7 +74,7 @@ pub(crate) fn kept(node: &TestNode, passphrase: &str) -> Vec<(String, String)> {
     let vault = Vault::attach(config).expect("a vault");
     let passphrase = SecretBytes::new(passphrase.as_bytes().to_vec());
     vault
-        .unlock(&Unlock::Passphrase(passphrase))
+        .unlock(&Unlock::Passphrase(passphrase), "machine")
         .expect("it opens");
     let entries = vault.list().expect("it is open").into_iter();
     entries

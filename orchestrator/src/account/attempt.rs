@@ -12,7 +12,7 @@ const FREE: u32 = 4;
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// A lane without a failure for so long is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 60);
-/// How many lanes there are at most; beyond them the oldest goes.
+/// How many lanes there are at most; beyond them the oldest of the fewest failures goes.
 const LANES: usize = 4096;
 
 /// A lane: whose name was tried, from where.
@@ -65,10 +65,11 @@ impl Lanes {
         if self.counts.len() < LANES {
             return;
         }
+        // Whoever fills them with lanes of one failure each frees no lane that waits.
         let oldest = self
             .counts
             .iter()
-            .min_by_key(|(_, count)| count.last)
+            .min_by_key(|(_, count)| (count.failed, count.last))
             .map(|(lane, _)| lane.clone());
         if let Some(oldest) = oldest {
             self.counts.remove(&oldest);
@@ -118,6 +119,20 @@ mod tests {
         assert!(lanes.begin(&lane, now).unwrap_err() <= LONGEST);
         lanes.succeed(&lane);
         lanes.begin(&lane, now).unwrap();
+    }
+
+    #[test]
+    fn a_lane_that_waits_is_not_pushed_out_by_lanes_of_one_failure() {
+        let mut lanes = Lanes::default();
+        let guessed = lane("ada", "second factor");
+        for _ in 0..=FREE {
+            let _ = lanes.begin(&guessed, Duration::ZERO);
+        }
+        for number in 0..=LANES {
+            let now = Duration::from_millis(1 + u64::try_from(number).unwrap() / 8);
+            lanes.begin(&lane(&number.to_string(), "x"), now).unwrap();
+        }
+        assert!(lanes.begin(&guessed, Duration::from_millis(900)).is_err());
     }
 
     #[test]

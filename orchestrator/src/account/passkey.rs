@@ -38,6 +38,7 @@ use super::code;
 use super::error::AccountError;
 use super::lock;
 use super::people;
+use super::repo as accounts;
 
 pub use self::site::Site;
 
@@ -139,7 +140,8 @@ impl Accounts {
     /// Adds the passkey that an authenticator made.
     ///
     /// Errors: [`AccountError::CeremonyOver`], [`AccountError::BadPasskey`], [`AccountError::PasskeyKnown`],
-    /// [`AccountError::TooManyPasskeys`], [`AccountError::BadLabel`]; after the last the ceremony goes on.
+    /// [`AccountError::TooManyPasskeys`], [`AccountError::SignedOut`], [`AccountError::BadLabel`]; after the last the ceremony
+    /// goes on.
     pub fn add_passkey(
         &self,
         person: &SignedIn,
@@ -176,6 +178,10 @@ impl Accounts {
         };
         self.write_in(&opened, |tx| {
             let sql = |e| opened.sql(e);
+            // It may have been ended while the answer came: a reset leaves nobody a way back.
+            if !accounts::session_in_tx(tx, &kept.account, &person.session).map_err(sql)? {
+                return Err(AccountError::SignedOut);
+            }
             // Two windows may have begun while there was room for one.
             let mine = repo::passkeys_in_tx(tx, &kept.account).map_err(sql)?;
             if mine.len() >= MOST {

@@ -269,6 +269,12 @@ pub(super) fn renew_session_in_tx(
     .map(|_| ())
 }
 
+/// Whether a session of an account is there.
+pub(super) fn session_in_tx(tx: &Transaction<'_>, account: &str, id: &str) -> Done<bool> {
+    tx.prepare("SELECT 1 FROM session WHERE account = ?1 AND id = ?2")?
+        .exists((account, id))
+}
+
 pub(super) fn drop_session_in_tx(tx: &Transaction<'_>, account: &str, id: &str) -> Done<bool> {
     let gone = tx.execute(
         "DELETE FROM session WHERE id = ?1 AND account = ?2",

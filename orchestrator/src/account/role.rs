@@ -47,7 +47,7 @@ impl Role {
     #[must_use]
     pub fn may(self, right: Right) -> bool {
         match right {
-            Right::Self_ => true,
+            Right::Self_ | Right::Shop => true,
             Right::Read => matches!(self, Self::Owner | Self::Manager | Self::Auditor),
             Right::Run => matches!(self, Self::Owner | Self::Manager),
             Right::Own => matches!(self, Self::Owner),
@@ -57,17 +57,25 @@ impl Role {
     /// Whether whoever holds this role may hand out `other`: never more than one's own.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
-        [Right::Self_, Right::Read, Right::Run, Right::Own]
-            .into_iter()
-            .all(|right| self.may(right) || !other.may(right))
+        [
+            Right::Self_,
+            Right::Shop,
+            Right::Read,
+            Right::Run,
+            Right::Own,
+        ]
+        .into_iter()
+        .all(|right| self.may(right) || !other.may(right))
     }
 }
 
 /// What an operation asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Right {
-    /// One's own account and sessions, and whether the shop is open.
+    /// One's own account and sessions.
     Self_,
+    /// Whether the shop is open.
+    Shop,
     /// Reading how the node is.
     Read,
     /// Running it: settings, restarts, credentials, logs.

@@ -1,5 +1,6 @@
 //! Owns entering and leaving: the first set-up, signing in and out, being asked again, and the list of sessions.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -50,6 +51,20 @@ pub struct Origin {
     pub agent: String,
     /// The mark of a browser that somebody signed in with before.
     pub mark: Option<String>,
+}
+
+impl Origin {
+    /// Returns in what lane of attempts it is: a site has 2^64 addresses of IPv6 to itself. Source: RFC 6177.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.address.parse() {
+            Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+            _ => self.address.clone(),
+        }
+    }
 }
 
 /// What somebody signs in with.
@@ -113,7 +128,7 @@ impl Accounts {
         if self.read_in(&opened, repo::owners_in_tx)? > 0 {
             return Err(AccountError::AlreadySetUp);
         }
-        let lane = ("set-up".to_owned(), origin.address.clone());
+        let lane = ("set-up".to_owned(), origin.place());
         self.begin(&lane)?;
         let expected = lock(&self.set_up_code).clone();
         let right = expected.is_some_and(|expected| {
@@ -454,7 +469,7 @@ impl Accounts {
         origin: &Origin,
         marked: Option<&str>,
     ) -> Result<Vec<Lane>, AccountError> {
-        let place = marked.unwrap_or(&origin.address).to_owned();
+        let place = marked.map_or_else(|| origin.place(), ToOwned::to_owned);
         let lane = (name.to_lowercase(), place);
         self.begin(&lane)?;
         Ok(vec![lane])

@@ -693,7 +693,7 @@ fn while_it_is_sealed_nobody_is_known_and_afterwards_everybody_is() {
     assert_eq!(code_of(&refused.unwrap_err()), "vault_sealed");
     assert!(!shop.accounts.record("machine", "seal", "sealed").unwrap());
     shop.vault
-        .unlock(&Unlock::Passphrase(secret("open sesame now")))
+        .unlock(&Unlock::Passphrase(secret("open sesame now")), "machine")
         .unwrap();
     assert!(shop.is_in(&olga));
 }

@@ -208,14 +208,21 @@ impl RealNode {
     }
 
     /// Opens the vault. A try that failed is part of the node's history: somebody may be guessing.
-    async fn unlock(&self, with: Unlock) -> Result<(), Refusal> {
+    async fn unlock(&self, with: Unlock, from: String) -> Result<(), Refusal> {
         let tried = match &with {
             Unlock::Passphrase(_) => "a passphrase",
             Unlock::RecoveryKey(_) => "a recovery key",
             Unlock::KeyFile(_) => "a key file",
         };
-        let opened = self.with_vault(move |vault| vault.unlock(&with)).await;
-        if let Err(refusal) = &opened {
+        let opened = self
+            .with_vault(move |vault| vault.unlock(&with, &from))
+            .await;
+        // What was not looked at is none: whoever asks again and again fills no history.
+        if let Some(refusal) = opened
+            .as_ref()
+            .err()
+            .filter(|refusal| refusal.code != "too_soon")
+        {
             let text = format!("the vault was not unlocked with {tried} ({})", refusal.code);
             self.note("unlock_refused", &text);
         }
@@ -226,9 +233,10 @@ impl RealNode {
         &self,
         with: Option<Unlock>,
         new: SecretBytes,
+        from: String,
     ) -> Result<Reply, Refusal> {
         let recovery = self
-            .with_vault(move |vault| vault.change_passphrase(with.as_ref(), &new))
+            .with_vault(move |vault| vault.change_passphrase(with.as_ref(), &new, &from))
             .await?;
         let mut text = "the passphrase is set\n".to_owned();
         if let Some(recovery) = recovery {
@@ -389,8 +397,8 @@ impl RealNode {
                     changed: true,
                 })
             }
-            Command::Unlock { with } => {
-                self.unlock(with).await?;
+            Command::Unlock { with, from } => {
+                self.unlock(with, from).await?;
                 self.take_external_passwords();
                 self.note("unlocked", "the vault was unlocked");
                 Ok(Reply {
@@ -406,8 +414,8 @@ impl RealNode {
                     changed: true,
                 })
             }
-            Command::ChangePassphrase { with, new } => {
-                let reply = self.change_passphrase(with, new).await?;
+            Command::ChangePassphrase { with, new, from } => {
+                let reply = self.change_passphrase(with, new, from).await?;
                 // The first passphrase makes the vault: only now it can hold them.
                 self.take_external_passwords();
                 self.note("passphrase_changed", "the passphrase was set or changed");

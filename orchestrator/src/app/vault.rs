@@ -149,8 +149,8 @@ impl VaultSeat {
         }
     }
 
-    pub(super) fn unlock(&self, with: &Unlock) -> Result<(), VaultError> {
-        self.there()?.unlock(with)
+    pub(super) fn unlock(&self, with: &Unlock, from: &str) -> Result<(), VaultError> {
+        self.there()?.unlock(with, from)
     }
 
     /// Closes the vault. Errors: [`VaultError::OpensItself`] where its key lies beside it: that protects nothing,
@@ -169,6 +169,7 @@ impl VaultSeat {
         &self,
         with: Option<&Unlock>,
         new: &SecretBytes,
+        from: &str,
     ) -> Result<Option<RecoveryKey>, VaultError> {
         let Some(vault) = self.seated() else {
             let (vault, recovery) =
@@ -176,7 +177,7 @@ impl VaultSeat {
             self.seat(vault);
             return Ok(recovery);
         };
-        vault.change_passphrase(with, new)
+        vault.change_passphrase(with, new, from)
     }
 
     pub(super) fn recovery_key_shown(&self) -> Result<(), VaultError> {

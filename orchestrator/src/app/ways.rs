@@ -21,7 +21,9 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::ServerName;
 use rustls_pki_types::pem::PemObject as _;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -89,18 +91,54 @@ struct Open {
 /// Says what there is before anything was looked at.
 pub(super) fn first(loopback: Option<SocketAddr>) -> Access {
     Access {
-        entrances: vec![own(loopback)],
+        entrances: vec![own(loopback, None)],
         authority: None,
     }
 }
 
-fn own(loopback: Option<SocketAddr>) -> Entrance {
+/// Tells how the machine's own way in is, by what the last try came to.
+fn own(loopback: Option<SocketAddr>, answered: Option<bool>) -> Entrance {
+    let (ok, code, text) = match (loopback, answered) {
+        (None, _) => (
+            None,
+            "off",
+            "No address: the node is asked by its commands alone.",
+        ),
+        (Some(_), Some(false)) => (
+            Some(false),
+            "no_answer",
+            "It is open, and does not answer the node itself: a firewall of this machine may refuse its own loopback.",
+        ),
+        (Some(_), _) => (Some(true), "open", "This machine itself, and nobody else."),
+    };
     Entrance {
         kind: EntranceKind::Machine,
         urls: loopback.iter().map(|at| format!("http://{at}")).collect(),
-        ok: Some(true),
-        code: "open".to_owned(),
-        text: "This machine itself, and nobody else.".to_owned(),
+        ok,
+        code: code.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+/// Tries the machine's own way in, from time to time.
+#[derive(Default)]
+struct Loopback {
+    tried: Option<Instant>,
+    answered: Option<bool>,
+}
+
+impl Loopback {
+    async fn look(&mut self, at: Option<SocketAddr>) -> Entrance {
+        let due = self.tried.is_none_or(|tried| tried.elapsed() >= TRY_EVERY);
+        if let (true, Some(at)) = (due, at) {
+            self.tried = Some(Instant::now());
+            let asked = tokio::time::timeout(TRY_TIME, async {
+                let mut stream = TcpStream::connect(at).await?;
+                hello(&mut stream, &at.to_string(), "").await
+            });
+            self.answered = Some(matches!(asked.await, Ok(Ok(head)) if head == *b"HTTP/1.1 200"));
+        }
+        own(at, self.answered)
     }
 }
 
@@ -109,6 +147,7 @@ impl Ways {
     pub(super) async fn keep(self, token: CancellationToken) {
         let mut listeners = JoinSet::new();
         let mut open: Option<Open> = None;
+        let mut loopback = Loopback::default();
         let mut public = Named::new(self.api.proxies(), self.loopback);
         let mut own = Own::new(self.api.clone(), &self.data);
         let mut onion = Onion::new(self.api.clone(), self.services.ground.places.clone());
@@ -138,8 +177,9 @@ impl Ways {
                 }
             };
             let now = self.services.clock.wall();
-            let hidden = onion.look(&world, now, &mut listeners, &token).await;
-            self.tell([lan, named, hidden], open.as_ref());
+            let hidden = onion.look(&world, now, &token).await;
+            let machine = loopback.look(self.loopback).await;
+            self.tell([machine, lan, named, hidden], open.as_ref());
             tokio::select! {
                 () = token.cancelled() => break,
                 Some(_) = listeners.join_next() => {}
@@ -148,22 +188,20 @@ impl Ways {
         }
         shut(&mut open);
         own.shut().await;
-        onion.shut();
+        onion.shut().await;
         while listeners.join_next().await.is_some() {}
     }
 
     /// Tells how each is, and of each that is otherwise than before.
-    fn tell(&self, others: [Entrance; 3], open: Option<&Open>) {
+    fn tell(&self, entrances: [Entrance; 4], open: Option<&Open>) {
         let authority = open.and_then(|open| {
             Some(crate::view::Authority {
                 fingerprint: fingerprint(&open.leaf.authority)?,
                 certificate: open.leaf.authority.clone(),
             })
         });
-        let mut entrances = vec![own(self.loopback)];
-        entrances.extend(others);
         let fresh = Access {
-            entrances,
+            entrances: entrances.into(),
             authority,
         };
         let before = self.told.borrow().clone();
@@ -172,7 +210,7 @@ impl Ways {
             let last = last.find(|last| last.kind == one.kind);
             let same = last.map_or("off", |last| last.code.as_str()) == one.code;
             let name = match one.kind {
-                EntranceKind::Machine => continue,
+                EntranceKind::Machine => "machine",
                 EntranceKind::Network => "lan",
                 EntranceKind::Public => "public",
                 EntranceKind::Onion => "onion",
@@ -489,6 +527,15 @@ async fn greet(
     let mut stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await?;
+    hello(&mut stream, host, more).await
+}
+
+/// Asks how far the node is, and returns the first words of the answer.
+async fn hello(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    host: &str,
+    more: &str,
+) -> io::Result<[u8; 12]> {
     let request =
         format!("GET /api/v1/session HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;

@@ -54,6 +54,7 @@ use Right::Own;
 use Right::Read;
 use Right::Run;
 use Right::Self_;
+use Right::Shop;
 
 /// Every route of the TCP listener, sorted by path.
 pub(super) const TABLE: &[Line] = &[
@@ -120,7 +121,7 @@ pub(super) const TABLE: &[Line] = &[
     ("POST", "/api/v1/set-up", Anybody),
     ("GET", "/api/v1/settings", Needs(Read)),
     ("POST", "/api/v1/settings", Needs(Run)),
-    ("GET", "/api/v1/shop", Needs(Self_)),
+    ("GET", "/api/v1/shop", Needs(Shop)),
     ("GET", "/api/v1/status", Needs(Read)),
     ("GET", "/api/v1/tasks", Needs(Read)),
     ("GET", "/api/v1/tokens", Needs(Own)),

@@ -93,7 +93,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
 
 /// Waits for a whole body. Errors: it is too large, comes too slowly, or breaks off.
 pub(super) async fn gather(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    tokio::time::timeout(BODY_TIMEOUT, collect(body))
+    gather_within(body, BODY_TIMEOUT).await
+}
+
+async fn gather_within(body: Body, longest: Duration) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    tokio::time::timeout(longest, collect(body))
         .await
         .map_err(|_| {
             ApiError::new(
@@ -118,4 +122,25 @@ async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_comes_drop_by_drop_is_given_up() {
+        let drops = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Some((Ok::<_, std::io::Error>("{"), ()))
+        });
+        // Drops never end, and would fill the room only after minutes.
+        let longest = Duration::from_millis(100);
+        let refused = gather_within(Body::from_stream(drops), longest).await.err();
+        let refused = refused.expect("a refusal").into_response();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+    }
 }

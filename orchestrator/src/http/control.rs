@@ -29,7 +29,10 @@ use super::read;
 use super::router::Face;
 use super::session::From;
 use super::session::blocking;
+use crate::account::AccountError;
+use crate::account::Origin;
 use crate::account::Principal;
+use crate::account::Stage;
 use crate::advisory::Signed;
 use crate::id::EdgeId;
 use crate::id::ServiceId;
@@ -308,6 +311,7 @@ impl UnlockBody {
 /// Opens the vault.
 #[utoipa::path(post, path = "/api/v1/vault/unlock", tag = "change", request_body = UnlockBody,
     responses((status = 200, description = "The vault is open", body = Reply),
+        (status = 401, description = "It is open already, and nobody is signed in", body = ErrorBody),
         (status = 403, description = "It did not open with this", body = ErrorBody),
         (status = 429, description = "Too many attempts", body = ErrorBody)))]
 pub(super) async fn unlock(
@@ -317,7 +321,13 @@ pub(super) async fn unlock(
     Form(body): Form<UnlockBody>,
 ) -> Answer {
     let with = body.open()?;
-    let reply = face.node.command(Command::Unlock { with }).await?;
+    // Who is not signed in has nothing to try at a vault that is open.
+    if who.is_none() && face.accounts.stage() == Stage::SignIn {
+        return Err(AccountError::SignedOut.into());
+    }
+    let from = place(&origin);
+    let command = Command::Unlock { with, from };
+    let reply = face.node.command(command).await?;
     // Only an open vault has a log to write into.
     let actor = match who.as_deref() {
         Some(who) => who.actor(),
@@ -326,6 +336,15 @@ pub(super) async fn unlock(
     let act = ("unlock", "the vault was unlocked".to_owned());
     record_if_possible(&face, &actor, act).await;
     Ok(Json(reply))
+}
+
+/// Returns by what wrong passphrases from there are counted; whoever owns the machine is a place of its own.
+fn place(origin: &Origin) -> String {
+    if origin.address.is_empty() {
+        "machine".to_owned()
+    } else {
+        origin.place()
+    }
 }
 
 /// Closes the vault; services go on.
@@ -354,11 +373,13 @@ pub(super) struct PassphraseBody {
 pub(super) async fn change_passphrase(
     State(face): State<Face>,
     Asker(by): Asker,
+    From(origin): From,
     Form(body): Form<PassphraseBody>,
 ) -> Answer {
     let with = body.current.map(UnlockBody::open).transpose()?;
     let new = body.new.0;
-    carry_out(&face, &by, Command::ChangePassphrase { with, new }).await
+    let from = place(&origin);
+    carry_out(&face, &by, Command::ChangePassphrase { with, new, from }).await
 }
 
 /// Where a key file is written.

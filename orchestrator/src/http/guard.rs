@@ -180,7 +180,12 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
         Passage::Itself { forwarded } => {
             // What says that it was passed on is not taken for one of this machine's own.
             let near = door.way.near && !forwarded;
-            let way = Way { near, ..door.way };
+            let within = door.way.within && !forwarded && !door.named;
+            let way = Way {
+                near,
+                within,
+                ..door.way
+            };
             // Whose word is not believed has shown no name either.
             let site = door.names.site(headers).filter(|_| !forwarded);
             (way, site, refuse(&door.names, request.uri(), headers))
@@ -188,6 +193,7 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
         Passage::Through { from, names, host } => {
             let way = Way {
                 near: false,
+                within: false,
                 secure: true,
                 from: Some(from),
             };

@@ -13,13 +13,12 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use axum::body::Body;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::extract::State;
 use axum::http::Method;
-use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
@@ -32,16 +31,13 @@ use tokio::net::UnixListener;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
-use super::error::ApiError;
-use super::guard::BODY_LIMIT;
+use super::body;
 use super::guard::Names;
 use super::proxies::PROBE;
 use super::server::Accept;
 
 /// How many requests that change something are worked on at once: half of those that may wait for a look at a password.
 const AT_ONCE: usize = 4;
-/// How long what such a request brings may take.
-const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// A unix socket of mode 0600 that belongs to whoever owns its folder, and is taken away again when it is dropped.
 #[derive(Debug)]
@@ -218,19 +214,10 @@ pub(super) async fn desk(State(desk): State<Desk>, request: Request, next: Next)
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
-    let reading = axum::body::to_bytes(body, BODY_LIMIT);
-    let body = match tokio::time::timeout(BODY_TIME, reading).await {
-        Ok(Ok(body)) => Body::from(body),
-        Ok(Err(_)) => return ApiError::too_large(BODY_LIMIT).into_response(),
-        Err(_) => {
-            return ApiError::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "too_slow",
-                "the request did not come in time",
-                "try again",
-            )
-            .into_response();
-        }
+    let body = match body::gather(body).await {
+        // Its buffer is wiped once the last who reads it is done.
+        Ok(body) => Body::from(Bytes::from_owner(body)),
+        Err(error) => return error.into_response(),
     };
     // Nobody closes it.
     let _turn = desk.turns.acquire().await;

@@ -464,6 +464,11 @@ pub(super) async fn shop(State(face): State<Face>) -> Json<Shop> {
         .collect();
     let unknown = services.iter().any(|service| service.ready.ok.is_none());
     let (open, code, text) = match (waiting.as_slice(), unknown) {
+        ([], false) if services.is_empty() => (
+            Some(false),
+            "empty",
+            "nothing that takes payments runs here".to_owned(),
+        ),
         ([], false) => (
             Some(true),
             "open",

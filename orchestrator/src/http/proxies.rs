@@ -33,6 +33,8 @@ pub const PROBE: &str = "flash-node-probe";
 pub(super) struct Way {
     /// Whether only this machine's own users can have sent it.
     pub(super) near: bool,
+    /// Whether it came from this machine or its own network, and by no name or onion address.
+    pub(super) within: bool,
     /// Whether it came encrypted as far as to the visitor.
     pub(super) secure: bool,
     /// The visitor, where a trusted proxy names one.

@@ -7,6 +7,7 @@
     reason = "utoipa's macros write out the path of each type"
 )]
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::Path;
 use axum::extract::State;
@@ -17,7 +18,9 @@ use axum::response::IntoResponse;
 
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::proxies::Way;
 use super::router::Face;
+use crate::account::Principal;
 use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
 use crate::view::Access;
@@ -106,13 +109,20 @@ pub(super) async fn access(State(face): State<Face>) -> Json<Access> {
 }
 
 /// Returns the certificate that devices of the network are told to trust. Its fingerprint is shown at the machine
-/// (`flash-node access`): compare it before you trust it.
+/// (`flash-node access`): compare it before you trust it. Strangers who came by a name or an onion address are not told: it
+/// says which node that is.
 #[utoipa::path(get, path = "/authority.crt", tag = "read", responses(
     (status = 200, description = "The certificate, as PEM", content_type = "application/x-x509-ca-cert", body = String),
-    (status = 404, description = "The node has none: it is not open to its network", body = ErrorBody),
+    (status = 404, description = "There is none for whoever asks", body = ErrorBody),
 ))]
-pub(super) async fn authority(State(face): State<Face>) -> Result<impl IntoResponse, ApiError> {
-    let authority = face.node.access().authority.ok_or_else(|| {
+pub(super) async fn authority(
+    State(face): State<Face>,
+    who: Option<Extension<Principal>>,
+    way: Option<Extension<Way>>,
+) -> Result<impl IntoResponse, ApiError> {
+    let told = who.is_some() || way.is_none_or(|way| way.within);
+    let authority = face.node.access().authority.filter(|_| told);
+    let authority = authority.ok_or_else(|| {
         ApiError::new(
             StatusCode::NOT_FOUND,
             "not_found",

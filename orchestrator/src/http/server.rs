@@ -118,6 +118,7 @@ impl Api {
             named: false,
             way: Way {
                 near: !encrypted,
+                within: true,
                 secure: encrypted,
                 from: None,
             },
@@ -176,6 +177,7 @@ impl Api {
             named: false,
             way: Way {
                 near: false,
+                within: false,
                 secure: false,
                 from: None,
             },

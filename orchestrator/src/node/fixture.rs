@@ -459,7 +459,7 @@ impl Node for FixtureNode {
                 self.token.cancel();
                 reply("every service is being stopped\n", true)
             }
-            Command::Unlock { with } => self.unlock(&with),
+            Command::Unlock { with, .. } => self.unlock(&with),
             Command::Seal => {
                 if self.inside().passphrase.is_none() {
                     return Err(refusal(
@@ -471,7 +471,7 @@ impl Node for FixtureNode {
                 self.seal_state("sealed");
                 reply("the vault is sealed; services go on\n", true)
             }
-            Command::ChangePassphrase { with, new } => {
+            Command::ChangePassphrase { with, new, .. } => {
                 if self.inside().passphrase.is_some() {
                     let with = with.ok_or_else(|| {
                         refusal("wrong_passphrase", "a passphrase is set", "type it first")

@@ -77,8 +77,10 @@ impl Accounts {
         // No password is tried from a place that is called so.
         let lane = (String::new(), format!("passkey {}", place.name));
         self.begin(&lane)?;
+        // What is nobody's costs whoever shows it nothing: it takes no room in the log either.
+        let found = self.find(&opened, site, credential, None)?;
         let entered = self
-            .look_at(&opened, site, state, credential, None)
+            .look_at(&opened, site, state, found, None)
             .and_then(|right| {
                 self.write_in(&opened, |tx| {
                     let sql = |e| opened.sql(e);
@@ -161,7 +163,8 @@ impl Accounts {
         );
         self.begin(&lane)?;
         let whose = Some(person.account.id.as_str());
-        let right = self.look_at(&opened, site, state, credential, whose)?;
+        let found = self.find(&opened, site, credential, whose)?;
+        let right = self.look_at(&opened, site, state, found, whose)?;
         let entered = self.write_in(&opened, |tx| {
             self.use_in_tx(tx, &opened, &right)?;
             let kept = people::account_in_tx(tx, &right.passkey.account)
@@ -198,24 +201,20 @@ impl Accounts {
         }
         Ok(Place {
             known: false,
-            name: origin.address.clone(),
+            name: origin.place(),
         })
     }
 
-    /// Looks at what an authenticator answered; `whose` says of whom alone it may be, where that is known.
-    fn look_at(
+    /// Finds the passkey that an authenticator answered with; `whose` says of whom alone it may be, where that is known.
+    fn find(
         &self,
         opened: &Opened,
         site: &Site,
-        state: DiscoverableAuthentication,
         credential: Value,
         whose: Option<&str>,
-    ) -> Result<Right, AccountError> {
+    ) -> Result<(PublicKeyCredential, KeptPasskey), AccountError> {
         let shown: PublicKeyCredential =
             serde_json::from_value(credential).map_err(|_| AccountError::WrongPasskey)?;
-        if embedded(&shown.response.client_data_json) {
-            return Err(AccountError::WrongPasskey);
-        }
         let handle = shown.get_credential_id();
         let found = self.read_in(opened, |tx| {
             repo::passkey_of_handle_in_tx(tx, site.name(), handle)
@@ -223,6 +222,21 @@ impl Accounts {
         let passkey = found
             .filter(|found| whose.is_none_or(|whose| whose == found.account))
             .ok_or(AccountError::WrongPasskey)?;
+        Ok((shown, passkey))
+    }
+
+    /// Looks at what an authenticator answered with a passkey that is known.
+    fn look_at(
+        &self,
+        opened: &Opened,
+        site: &Site,
+        state: DiscoverableAuthentication,
+        (shown, passkey): (PublicKeyCredential, KeptPasskey),
+        whose: Option<&str>,
+    ) -> Result<Right, AccountError> {
+        if embedded(&shown.response.client_data_json) {
+            return Err(AccountError::WrongPasskey);
+        }
         // Who was known before need not be named; whoever is named must be the one.
         let named = shown.get_user_unique_id();
         let expected = user_handle(&passkey.account);

@@ -181,6 +181,33 @@ fn a_passkey_of_one_name_opens_nothing_by_another() {
 }
 
 #[test]
+fn whoever_was_signed_out_while_the_answer_came_adds_no_passkey() {
+    let (shop, first) = Shop::owned();
+    let mut mine = authenticator();
+    // The request was let in with the session; then somebody ended it.
+    shop.accounts.sign_out(&first.signed_in).unwrap();
+    assert_eq!(
+        refused(shop.add(&first, &mut mine, "a thief's")),
+        "signed_out"
+    );
+}
+
+#[test]
+fn a_passkey_that_nobody_has_takes_no_room_in_the_audit_log() {
+    let (shop, first) = Shop::owned();
+    let mut mine = authenticator();
+    shop.add(&first, &mut mine, "my phone").unwrap();
+    let before = shop.told(100);
+    let mut strange = authenticator();
+    strange.user = mine.user.clone();
+    assert_eq!(refused(shop.enter(&mut strange)), "wrong_passkey");
+    let begun = shop.begin_entering();
+    let nothing = shop.finish_entering(&begun.id, json!({}), "10.0.0.7");
+    assert_eq!(refused(nothing), "wrong_passkey");
+    assert_eq!(shop.told(100), before);
+}
+
+#[test]
 fn a_ceremony_is_finished_once_and_in_time() {
     let (shop, first) = Shop::owned();
     let mut mine = authenticator();

@@ -40,11 +40,15 @@ fn without_a_vault_there_is_nothing_to_seal_and_the_first_passphrase_needs_no_ot
     assert_eq!(facts(&seat), (VaultState::Sealed, false, false));
     assert!(matches!(seat.seal(), Err(VaultError::NotCreated { .. })));
     let new = SecretBytes::from(PASSPHRASE.to_owned());
-    assert!(seat.change_passphrase(None, &new).unwrap().is_some());
+    assert!(
+        seat.change_passphrase(None, &new, "machine")
+            .unwrap()
+            .is_some()
+    );
     assert_eq!(facts(&seat), (VaultState::Open, true, true));
     seat.seal().unwrap();
     assert_eq!(facts(&seat), (VaultState::Sealed, true, true));
-    seat.unlock(&Unlock::Passphrase(new)).unwrap();
+    seat.unlock(&Unlock::Passphrase(new), "machine").unwrap();
     assert_eq!(facts(&seat), (VaultState::Open, true, true));
 }
 
@@ -59,7 +63,7 @@ fn a_vault_that_opens_itself_cannot_be_sealed_until_a_passphrase_is_set() {
     assert!(error.hint().contains("passphrase change"));
     assert_eq!(facts(&seat), (VaultState::SelfUnsealing, true, false));
     let new = SecretBytes::from(PASSPHRASE.to_owned());
-    seat.change_passphrase(None, &new).unwrap();
+    seat.change_passphrase(None, &new, "machine").unwrap();
     seat.seal().unwrap();
     assert_eq!(facts(&seat), (VaultState::Sealed, true, true));
 }

@@ -54,6 +54,8 @@ pub(super) struct Onion {
     api: Api,
     places: Places,
     open: Option<Open>,
+    /// What serves visitors: one at a time, since each has the same place.
+    serving: JoinSet<()>,
 }
 
 /// What listens now.
@@ -101,6 +103,7 @@ impl Onion {
             api,
             places,
             open: None,
+            serving: JoinSet::new(),
         }
     }
 
@@ -109,11 +112,10 @@ impl Onion {
         &mut self,
         world: &World,
         now: UnixMillis,
-        listeners: &mut JoinSet<()>,
         token: &CancellationToken,
     ) -> Entrance {
         if !world.choices.access.onion {
-            self.shut();
+            self.shut().await;
             return entrance(
                 None,
                 "off",
@@ -121,30 +123,30 @@ impl Onion {
                 Vec::new(),
             );
         }
-        match self.ensure(world, now, listeners, token).await {
+        match self.ensure(world, now, token).await {
             Ok(entrance) => entrance,
             Err((code, text)) => entrance(Some(false), code, &text, Vec::new()),
         }
     }
 
-    /// Lets nobody in any more.
-    pub(super) fn shut(&mut self) {
+    /// Lets nobody in any more; what was begun is answered first.
+    pub(super) async fn shut(&mut self) {
         if let Some(open) = self.open.take() {
             open.close.cancel();
         }
+        while self.serving.join_next().await.is_some() {}
     }
 
     async fn ensure(
         &mut self,
         world: &World,
         now: UnixMillis,
-        listeners: &mut JoinSet<()>,
         token: &CancellationToken,
     ) -> Result<Entrance, (&'static str, String)> {
         let at = match find(world, &self.places) {
             Ok(at) => at,
             Err(text) => {
-                self.shut();
+                self.shut().await;
                 return Err(("no_tor", text));
             }
         };
@@ -166,8 +168,8 @@ impl Onion {
         };
         let stays = |open: &Open| open.at == at && open.host == host && open.socket.there();
         if !self.open.as_ref().is_some_and(stays) {
-            self.shut();
-            self.open = Some(self.open(&at, &host, listeners, token)?);
+            self.shut().await;
+            self.open = Some(self.open(&at, &host, token)?);
         }
         let Some(open) = self.open.as_mut().filter(|_| standing.ready) else {
             return not_ready(&standing.text);
@@ -177,10 +179,9 @@ impl Onion {
     }
 
     fn open(
-        &self,
+        &mut self,
         at: &At,
         host: &str,
-        listeners: &mut JoinSet<()>,
         token: &CancellationToken,
     ) -> Result<Open, (&'static str, String)> {
         if at.seen.as_os_str().len() > LONGEST_PATH {
@@ -202,7 +203,8 @@ impl Onion {
         })?);
         let close = token.child_token();
         let serving = self.api.clone();
-        listeners.spawn(serving.serve_onion(Arc::clone(&socket), close.clone()));
+        self.serving
+            .spawn(serving.serve_onion(Arc::clone(&socket), close.clone()));
         Ok(Open {
             at: at.clone(),
             host: host.to_owned(),

@@ -1,5 +1,6 @@
 //! What people may do over TCP, and what strangers may not.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -261,6 +262,28 @@ fn every_route_of_the_document_stands_in_the_table_and_every_line_in_the_documen
     assert_eq!(documented, listed);
 }
 
+/// The router cannot be asked for its routes: they are read from where they are written.
+#[test]
+fn every_path_of_the_router_stands_in_the_table_or_belongs_to_the_machine_alone() {
+    let written = include_str!("../router.rs");
+    let mut paths: Vec<&str> = written
+        .split(".route(")
+        .skip(1)
+        .map(|rest| rest.split('"').nth(1).expect("a path"))
+        .collect();
+    assert!(paths.len() > 50, "{paths:?}");
+    let document: Value = serde_json::from_str(&super::super::openapi_document()).unwrap();
+    let local = |path: &str| {
+        let mut operations = document["paths"][path].as_object().into_iter().flatten();
+        operations.all(|(_, operation)| operation["tags"] == json!(["local-only"]))
+            && document["paths"][path].is_object()
+    };
+    paths.retain(|path| !local(path));
+    let paths: BTreeSet<&str> = paths.into_iter().collect();
+    let listed: BTreeSet<&str> = access::TABLE.iter().map(|(_, path, _)| *path).collect();
+    assert_eq!(paths, listed);
+}
+
 #[tokio::test]
 async fn a_new_owner_is_signed_in_by_a_cookie_that_scripts_and_other_sites_never_see() {
     let server = tcp().await;
@@ -509,6 +532,31 @@ async fn a_cashier_sees_whether_the_shop_is_open_and_nothing_else_of_the_node() 
             (StatusCode::FORBIDDEN, "not_allowed"),
             "{path}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_till_with_a_key_of_its_own_sees_whether_the_shop_is_open_and_no_more_than_a_cashier() {
+    let server = tcp().await;
+    server.people();
+    let cookie = server.cookie("owner");
+    let body = json!({"name": "till", "role": "cashier", "expires_in_days": 30});
+    let made = server.ask("POST", "/api/v1/tokens", &cookie, &body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let made = made.json();
+    let bearer = format!("Bearer {}", made["value"].as_str().unwrap());
+    let host = server.address.to_string();
+    let headers = [("host", host.as_str()), ("authorization", bearer.as_str())];
+    let shop = server.ask_with("GET", "/api/v1/shop", &headers, "").await;
+    assert_eq!(shop.json()["open"], true, "{}", shop.text);
+    for path in [
+        "/api/v1/status",
+        "/api/v1/sessions",
+        "/api/v1/tokens",
+        "/metrics",
+    ] {
+        let answer = server.ask_with("GET", path, &headers, "").await;
+        assert_eq!(answer.code(), "not_allowed", "{path}");
     }
 }
 

@@ -214,10 +214,11 @@ impl Vault {
         self.open_with(master)
     }
 
-    /// Opens the vault. An open vault stays open, whether `with` is right or wrong.
-    pub fn unlock(&self, with: &Unlock) -> Result<(), VaultError> {
+    /// Opens the vault. An open vault stays open, whether `with` is right or wrong. Wrong passphrases wait by the place `from`
+    /// which they were tried.
+    pub fn unlock(&self, with: &Unlock, from: &str) -> Result<(), VaultError> {
         let mut attempts = self.attempts();
-        let master = self.try_opener(&mut attempts, with)?;
+        let master = self.try_opener(&mut attempts, with, from)?;
         self.open_with(master)
     }
 
@@ -235,12 +236,13 @@ impl Vault {
         &self,
         with: Option<&Unlock>,
         new: &SecretBytes,
+        from: &str,
     ) -> Result<Option<RecoveryKey>, VaultError> {
         check_passphrase(new)?;
         let mut attempts = self.attempts();
         let config = &self.shared.config;
         let master = match with {
-            Some(with) => self.try_opener(&mut attempts, with)?,
+            Some(with) => self.try_opener(&mut attempts, with, from)?,
             None if self.has(SlotKind::Itself) => self.own_master()?,
             None => return Err(VaultError::UnlockNeeded),
         };

@@ -13,6 +13,8 @@ use crate::store::surgery;
 mod crash;
 mod damage;
 
+/// Where it is tried.
+const HERE: &str = "machine";
 const PASSPHRASE: &str = "correct horse battery";
 
 /// A clock that stands until it is moved.
@@ -109,7 +111,7 @@ fn a_vault_of_its_own_opens_itself_until_a_passphrase_is_set() {
     assert_eq!(vault.secret(&secret).unwrap(), text("a very secret seed"));
 
     let recovery = vault
-        .change_passphrase(None, &text(PASSPHRASE))
+        .change_passphrase(None, &text(PASSPHRASE), HERE)
         .unwrap()
         .unwrap();
     assert_eq!(vault.state(), VaultState::Open);
@@ -119,10 +121,10 @@ fn a_vault_of_its_own_opens_itself_until_a_passphrase_is_set() {
     let vault = again(&folder);
     let error = vault.unseal_itself().unwrap_err();
     assert!(matches!(error, VaultError::NoSlot { .. }), "{error}");
-    vault.unlock(&passphrase(PASSPHRASE)).unwrap();
+    vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap();
     assert_eq!(vault.secret(&secret).unwrap(), text("a very secret seed"));
     vault.seal();
-    vault.unlock(&recovery_key(&recovery)).unwrap();
+    vault.unlock(&recovery_key(&recovery), HERE).unwrap();
     assert_eq!(vault.secret(&secret).unwrap(), text("a very secret seed"));
 }
 
@@ -176,7 +178,7 @@ fn each_wrong_way_in_has_an_error_of_its_own_and_opens_nothing() {
         (file("other.key"), "wrong_key_file"),
     ];
     for (with, code) in refusals {
-        assert_eq!(vault.unlock(&with).unwrap_err().code(), code);
+        assert_eq!(vault.unlock(&with, HERE).unwrap_err().code(), code);
         assert_eq!(vault.state(), VaultState::Sealed);
     }
     if mistyped
@@ -188,7 +190,7 @@ fn each_wrong_way_in_has_an_error_of_its_own_and_opens_nothing() {
     {
         let with = Unlock::RecoveryKey(text(&mistyped));
         assert_eq!(
-            vault.unlock(&with).unwrap_err().code(),
+            vault.unlock(&with, HERE).unwrap_err().code(),
             "not_a_recovery_key"
         );
     }
@@ -197,7 +199,7 @@ fn each_wrong_way_in_has_an_error_of_its_own_and_opens_nothing() {
         recovery_key(&recovery),
         file("mine.key"),
     ] {
-        vault.unlock(&with).unwrap();
+        vault.unlock(&with, HERE).unwrap();
         assert_eq!(vault.state(), VaultState::Open);
         vault.seal();
     }
@@ -214,7 +216,10 @@ fn a_damaged_key_file_is_not_taken_for_a_wrong_one() {
     let whole = std::fs::read_to_string(&path).unwrap();
     assert!(whole.contains("opens the vault without a"), "{whole}");
     let cut = Unlock::KeyFile(text(&whole[..whole.len() - 10]));
-    assert_eq!(vault.unlock(&cut).unwrap_err().code(), "not_a_key_file");
+    assert_eq!(
+        vault.unlock(&cut, HERE).unwrap_err().code(),
+        "not_a_key_file"
+    );
     let error = vault.add_key_file(&path).unwrap_err();
     assert!(matches!(error, VaultError::KeyFileExists { .. }), "{error}");
     let error = vault
@@ -238,34 +243,40 @@ fn after_a_change_of_passphrase_the_old_one_opens_neither_copy_of_the_slots() {
     vault.recovery_key_shown().unwrap();
     let secret = made_once(&vault);
     let error = vault
-        .change_passphrase(None, &text("another passphrase"))
+        .change_passphrase(None, &text("another passphrase"), HERE)
         .unwrap_err();
     assert!(matches!(error, VaultError::UnlockNeeded), "{error}");
     let wrong = passphrase("not the passphrase");
     let error = vault
-        .change_passphrase(Some(&wrong), &text("another passphrase"))
+        .change_passphrase(Some(&wrong), &text("another passphrase"), HERE)
         .unwrap_err();
     assert!(matches!(error, VaultError::WrongPassphrase), "{error}");
-    let short = vault.change_passphrase(Some(&passphrase(PASSPHRASE)), &text("short"));
+    let short = vault.change_passphrase(Some(&passphrase(PASSPHRASE)), &text("short"), HERE);
     assert!(matches!(
         short,
         Err(VaultError::PassphraseTooShort { least: 8 })
     ));
 
     let again_printed = vault
-        .change_passphrase(Some(&passphrase(PASSPHRASE)), &text("another passphrase"))
+        .change_passphrase(
+            Some(&passphrase(PASSPHRASE)),
+            &text("another passphrase"),
+            HERE,
+        )
         .unwrap();
     assert_eq!(again_printed, None, "the printed recovery key stays");
     drop(vault);
     let path = folder.path().join("vault.slots");
     for _copy in 0..2 {
         let vault = again(&folder);
-        let error = vault.unlock(&passphrase(PASSPHRASE)).unwrap_err();
+        let error = vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap_err();
         assert!(matches!(error, VaultError::WrongPassphrase), "{error}");
-        vault.unlock(&passphrase("another passphrase")).unwrap();
+        vault
+            .unlock(&passphrase("another passphrase"), HERE)
+            .unwrap();
         assert_eq!(vault.secret(&secret).unwrap(), text("a very secret seed"));
         vault.seal();
-        vault.unlock(&recovery_key(&recovery)).unwrap();
+        vault.unlock(&recovery_key(&recovery), HERE).unwrap();
         drop(vault);
         // The second round uses the second copy.
         let _ = std::fs::remove_file(&path);
@@ -276,18 +287,25 @@ fn after_a_change_of_passphrase_the_old_one_opens_neither_copy_of_the_slots() {
 fn a_recovery_key_that_nobody_saw_is_made_anew_with_the_next_passphrase() {
     let (_folder, vault, unseen) = by_passphrase();
     let seen = vault
-        .change_passphrase(Some(&passphrase(PASSPHRASE)), &text("second passphrase"))
+        .change_passphrase(
+            Some(&passphrase(PASSPHRASE)),
+            &text("second passphrase"),
+            HERE,
+        )
         .unwrap()
         .unwrap();
     vault.seal();
     assert_eq!(
-        vault.unlock(&recovery_key(&unseen)).unwrap_err().code(),
+        vault
+            .unlock(&recovery_key(&unseen), HERE)
+            .unwrap_err()
+            .code(),
         "wrong_recovery_key"
     );
-    vault.unlock(&recovery_key(&seen)).unwrap();
+    vault.unlock(&recovery_key(&seen), HERE).unwrap();
     vault.recovery_key_shown().unwrap();
     let third = vault
-        .change_passphrase(Some(&recovery_key(&seen)), &text("third passphrase"))
+        .change_passphrase(Some(&recovery_key(&seen)), &text("third passphrase"), HERE)
         .unwrap();
     assert_eq!(third, None);
 }
@@ -311,7 +329,7 @@ fn a_sealed_vault_gives_nothing_and_who_holds_a_value_keeps_it() {
     let captured = clone.store_captured(&key("lnd/macaroon"), &text("x"));
     assert!(matches!(captured, Err(VaultError::Sealed)));
     assert_eq!(held, text("a very secret seed"));
-    vault.unlock(&passphrase(PASSPHRASE)).unwrap();
+    vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap();
     assert_eq!(clone.secret(&secret).unwrap(), held);
 }
 
@@ -379,7 +397,9 @@ fn no_secret_lies_in_the_folder_as_it_is() {
     vault
         .store_captured(&key("lnd/macaroon"), &text("a captured macaroon"))
         .unwrap();
-    vault.unlock(&passphrase("a wrong passphrase")).unwrap_err();
+    vault
+        .unlock(&passphrase("a wrong passphrase"), HERE)
+        .unwrap_err();
     let printed = recovery.expose().expose_text().unwrap();
     let seek = |when: &str| {
         let needles = [
@@ -417,7 +437,7 @@ fn wrong_passphrases_wait_longer_and_longer_even_over_a_restart_but_other_ways_n
     clock.set(1000);
     let attach = || Vault::attach(config(folder.path(), clock.clone())).unwrap();
     let vault = attach();
-    let wait = |vault: &Vault| match vault.unlock(&passphrase("wrong wrong")).unwrap_err() {
+    let wait = |vault: &Vault| match vault.unlock(&passphrase("wrong wrong"), HERE).unwrap_err() {
         VaultError::WrongPassphrase => 0,
         VaultError::TooSoon { wait, .. } => wait.as_secs(),
         other => panic!("{other}"),
@@ -431,7 +451,7 @@ fn wrong_passphrases_wait_longer_and_longer_even_over_a_restart_but_other_ways_n
     drop(vault);
     let vault = attach();
     assert_eq!(wait(&vault), 2, "a restart does not make it free");
-    let right = vault.unlock(&passphrase(PASSPHRASE)).unwrap_err();
+    let right = vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap_err();
     assert_eq!(right.code(), "too_soon");
     clock.set(1);
     assert_eq!(
@@ -441,10 +461,10 @@ fn wrong_passphrases_wait_longer_and_longer_even_over_a_restart_but_other_ways_n
     );
     clock.set(3);
     assert_eq!(wait(&vault), 0);
-    vault.unlock(&recovery_key(&recovery)).unwrap();
+    vault.unlock(&recovery_key(&recovery), HERE).unwrap();
     vault.seal();
     clock.set(7);
-    vault.unlock(&passphrase(PASSPHRASE)).unwrap();
+    vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap();
     vault.seal();
     assert_eq!(wait(&vault), 0, "the right passphrase forgets the count");
 }
@@ -454,13 +474,22 @@ fn the_wait_has_a_bound_and_a_damaged_count_does_not_lock_the_owner_out() {
     let (folder, vault, _) = by_passphrase();
     drop(vault);
     let path = folder.path().join("vault.attempts");
-    std::fs::write(&path, r#"{"failed":4000000000,"last_at":1700000000000}"#).unwrap();
-    match again(&folder).unlock(&passphrase(PASSPHRASE)).unwrap_err() {
+    std::fs::write(
+        &path,
+        r#"{"machine":{"failed":4000000000,"last_at":1700000000000}}"#,
+    )
+    .unwrap();
+    match again(&folder)
+        .unlock(&passphrase(PASSPHRASE), HERE)
+        .unwrap_err()
+    {
         VaultError::TooSoon { wait, .. } => assert_eq!(wait, Duration::from_secs(300)),
         other => panic!("{other}"),
     }
     std::fs::write(&path, r#"{"failed":40"#).unwrap();
-    again(&folder).unlock(&passphrase(PASSPHRASE)).unwrap();
+    again(&folder)
+        .unlock(&passphrase(PASSPHRASE), HERE)
+        .unwrap();
 }
 
 #[test]
@@ -480,7 +509,7 @@ fn the_real_cost_of_a_passphrase_is_64_mib_and_three_passes() {
     };
     let (vault, _) = Vault::create(config, First::Passphrase(text(PASSPHRASE))).unwrap();
     vault.seal();
-    vault.unlock(&passphrase(PASSPHRASE)).unwrap();
+    vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap();
     assert!(surgery::holds(folder.path(), b"\"memory_kib\": 65536"));
 }
 

@@ -27,11 +27,12 @@ use crate::store::durable;
 use crate::store::error::StoreError;
 
 impl Vault {
-    /// Returns the master key that `with` opens.
+    /// Returns the master key that `with` opens, which is tried `from` some place.
     pub(super) fn try_opener(
         &self,
         attempts: &mut Attempts,
         with: &Unlock,
+        from: &str,
     ) -> Result<Key, VaultError> {
         let slots = self.inner().slots.clone();
         let needed = |kind| {
@@ -44,11 +45,11 @@ impl Vault {
         match with {
             Unlock::Passphrase(passphrase) => {
                 needed(SlotKind::Passphrase)?;
-                attempts.begin(self.shared.config.clock.wall())?;
+                attempts.begin(from, self.shared.config.clock.wall())?;
                 let master = slots
                     .open(SlotKind::Passphrase, passphrase.expose())
                     .ok_or(VaultError::WrongPassphrase)?;
-                attempts.succeed();
+                attempts.succeed(from);
                 Ok(master)
             }
             Unlock::RecoveryKey(text) => {

@@ -926,7 +926,8 @@ export interface paths {
         };
         /**
          * Returns the certificate that devices of the network are told to trust. Its fingerprint is shown at the machine
-         *     (`flash-node access`): compare it before you trust it.
+         *     (`flash-node access`): compare it before you trust it. Strangers who came by a name or an onion address are not told: it
+         *     says which node that is.
          */
         get: operations["authority"];
         put?: never;
@@ -4850,6 +4851,15 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadBody"];
+            /** @description It is open already, and nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description It did not open with this */
             403: {
                 headers: {
@@ -4897,7 +4907,7 @@ export interface operations {
                 };
             };
             403: components["responses"]["Forbidden"];
-            /** @description The node has none: it is not open to its network */
+            /** @description There is none for whoever asks */
             404: {
                 headers: {
                     [name: string]: unknown;

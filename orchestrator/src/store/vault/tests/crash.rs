@@ -20,7 +20,7 @@ fn child() {
         "passphrase" => {
             let vault = Vault::attach(config(&dir, clock())).unwrap();
             vault.unseal_itself().unwrap();
-            vault.change_passphrase(None, &text(NEW)).unwrap();
+            vault.change_passphrase(None, &text(NEW), HERE).unwrap();
         }
         "key_file" => {
             let vault = Vault::attach(config(&dir, clock())).unwrap();
@@ -109,16 +109,16 @@ fn a_kill_during_the_first_passphrase_leaves_a_vault_that_opens_by_the_old_way_o
         assert_eq!(dir.join("vault.selfkey").exists(), !changed, "{point}");
         if changed {
             assert_eq!(vault.unseal_itself().unwrap_err().code(), "no_slot");
-            vault.unlock(&passphrase(NEW)).unwrap();
+            vault.unlock(&passphrase(NEW), HERE).unwrap();
             let copy = std::fs::read(dir.join("vault.slots.old")).unwrap();
             assert_eq!(copy, std::fs::read(dir.join("vault.slots")).unwrap());
             // Nobody saw the recovery key of the killed change: the next change brings one.
             let recovery = vault
-                .change_passphrase(Some(&passphrase(NEW)), &text(PASSPHRASE))
+                .change_passphrase(Some(&passphrase(NEW)), &text(PASSPHRASE), HERE)
                 .unwrap()
                 .unwrap();
             vault.seal();
-            vault.unlock(&recovery_key(&recovery)).unwrap();
+            vault.unlock(&recovery_key(&recovery), HERE).unwrap();
         } else {
             vault.unseal_itself().unwrap();
         }
@@ -138,7 +138,7 @@ fn a_kill_while_a_key_file_is_added_leaves_the_vault_as_it_was_or_with_it() {
         killed("key_file", &dir, point);
         let file = std::fs::read(folder.path().join("stick.key")).unwrap();
         let vault = Vault::attach(config(&dir, clock())).unwrap();
-        let opened = vault.unlock(&Unlock::KeyFile(SecretBytes::new(file)));
+        let opened = vault.unlock(&Unlock::KeyFile(SecretBytes::new(file)), HERE);
         assert_eq!(opened.is_ok(), added, "{point}");
         vault.unseal_itself().unwrap();
     }

@@ -51,10 +51,10 @@ fn damaged_slots_fall_back_to_their_second_copy_with_a_warning() {
         damage(&slots_path(&folder));
         let vault = again(&folder);
         assert!(vault.warning().unwrap().contains("second copy"));
-        vault.unlock(&passphrase(PASSPHRASE)).unwrap();
+        vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap();
         assert_eq!(vault.secret(&secret).unwrap(), text("a very secret seed"));
         vault.seal();
-        vault.unlock(&recovery_key(&recovery)).unwrap();
+        vault.unlock(&recovery_key(&recovery), HERE).unwrap();
     }
 }
 
@@ -107,7 +107,7 @@ fn the_slots_of_another_vault_do_not_open_this_one() {
     drop(vault);
     std::fs::copy(slots_path(&other), slots_path(&mine)).unwrap();
     let vault = again(&mine);
-    let error = vault.unlock(&passphrase(PASSPHRASE)).unwrap_err();
+    let error = vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap_err();
     assert_eq!(error.code(), "vault_corrupt");
     assert_eq!(vault.state(), VaultState::Sealed);
 }
@@ -128,7 +128,7 @@ fn a_damaged_page_is_found_at_the_unlock_and_the_file_is_left_as_it_was() {
         surgery::flip(&path, page * 4096 + 2000, 1);
         let before = surgery::contents(folder.path());
         let vault = again(&folder);
-        let error = vault.unlock(&passphrase(PASSPHRASE)).unwrap_err();
+        let error = vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap_err();
         assert_eq!(error.code(), "vault_corrupt", "page {page}: {error}");
         assert_eq!(vault.state(), VaultState::Sealed);
         drop(vault);
@@ -138,7 +138,9 @@ fn a_damaged_page_is_found_at_the_unlock_and_the_file_is_left_as_it_was() {
         assert_eq!(database(before), database(surgery::contents(folder.path())));
         surgery::flip(&path, page * 4096 + 2000, 1);
     }
-    again(&folder).unlock(&passphrase(PASSPHRASE)).unwrap();
+    again(&folder)
+        .unlock(&passphrase(PASSPHRASE), HERE)
+        .unwrap();
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn a_truncated_or_empty_database_is_refused() {
         let path = folder.path().join("vault.db");
         surgery::truncate(&path, length);
         let vault = again(&folder);
-        let error = vault.unlock(&passphrase(PASSPHRASE)).unwrap_err();
+        let error = vault.unlock(&passphrase(PASSPHRASE), HERE).unwrap_err();
         assert_eq!(error.code(), "vault_corrupt", "{length} bytes: {error}");
         drop(vault);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
