@@ -9,7 +9,11 @@
 
 #[path = "node/apart.rs"]
 mod apart;
+#[path = "node/foreign.rs"]
+mod client;
 mod node;
+#[path = "ways/phone.rs"]
+mod phone;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -29,7 +33,10 @@ use apart::there;
 use node::TestNode;
 use node::program;
 use node::skip;
+use phone::Phone;
+use phone::have_zeroconf;
 use serde_json::Value;
+use serde_json::json;
 
 const NAME: &str = "shop.test";
 const OPEN: &str = "[access]\nlan = true\nlan_port = 4443\n";
@@ -159,6 +166,78 @@ fn the_network_gets_in_by_https_once_that_is_accepted_and_no_sooner() {
         events.contains("(lan_open)") && events.contains("(lan_off)"),
         "{events}"
     );
+}
+
+#[test]
+fn the_network_finds_the_machine_by_its_local_name() {
+    if !have_zeroconf() {
+        return;
+    }
+    let mut node = TestNode::new("demo");
+    if !apart(&mut node, "echo shop > /proc/sys/kernel/hostname;") {
+        return;
+    }
+    node.up();
+    let phone = Phone::join(&node);
+    let nothing = json!({ "addresses": [], "pages": [] });
+    assert_eq!(phone.find("shop.local"), nothing);
+    node.ok(&["access", "--lan", "on"]);
+    let url = "https://shop.local:4443";
+    let named = |node: &TestNode| lan(node).is_some_and(|lan| lan["urls"][0] == url);
+    node.wait("the name to be answered for", named);
+    // Its other address is in no private network, and is told nobody.
+    let page = json!({ "name": "Flash Node on shop._https._tcp.local.", "host": "shop.local.", "port": 4443, "addresses": [ADDRESS] });
+    let found = json!({ "addresses": [ADDRESS], "pages": [page] });
+    assert_eq!(phone.find("shop.local"), found);
+    let authority = node.data().with_file_name("phone.crt");
+    let path = authority.display().to_string();
+    let at = format!("https://{ADDRESS}:4443/authority.crt");
+    let (well, said) = phone.run(&["curl", "-sk", "-m", "10", "-o", &path, &at]);
+    assert!(well, "{said}");
+    let (session, led) = (
+        format!("{url}/api/v1/session"),
+        format!("shop.local:4443:{ADDRESS}"),
+    );
+    let ask = [
+        "curl",
+        "-sS",
+        "-m",
+        "10",
+        "--cacert",
+        &path,
+        "--resolve",
+        &led,
+        &session,
+    ];
+    let (well, said) = phone.run(&ask);
+    assert!(well && said.contains("\"stage\""), "{said}");
+
+    node.ok(&["access", "--lan", "off"]);
+    node.wait("it to be closed", |one| {
+        lan(one).is_some_and(|lan| lan["code"] == "off")
+    });
+    assert_eq!(phone.find("shop.local"), nothing);
+
+    // What another device has is left to it, and nobody is sent there.
+    let printer = phone.hold("shop.local");
+    node.ok(&["access", "--lan", "on"]);
+    let taken = node.wait_for("it to be told", |one| {
+        lan(one).filter(|lan| lan["code"] == "name_taken")
+    });
+    assert_eq!(taken["ok"], true);
+    let urls = taken["urls"].to_string();
+    assert!(!urls.contains(".local") && urls.contains(ADDRESS), "{urls}");
+    let found = json!({ "addresses": [phone::ADDRESS], "pages": [] });
+    assert_eq!(phone.find("shop.local"), found);
+    let events = node.ok(&["events", "-n", "50"]);
+    assert!(events.contains("(lan_name_taken)"), "{events}");
+    drop(printer);
+    node.ok(&["access", "--lan", "off"]);
+    node.wait("it to be closed again", |one| {
+        lan(one).is_some_and(|lan| lan["code"] == "off")
+    });
+    node.ok(&["access", "--lan", "on"]);
+    node.wait("the name to be answered for again", named);
 }
 
 /// A proxy of the operator's, at the machine's address in the world; ended when it is dropped.

@@ -33,7 +33,9 @@ pub fn apart(node: &mut TestNode, more: &str) -> bool {
         "ip link set lo up; ip link add lan0 type veth peer name lan1; ip link set lan1 up; ip link set lan0 up; \
         ip addr add {ADDRESS}/24 dev lan0; ip addr add {PUBLIC}/24 dev lan0; {more} exec \"$@\""
     );
-    let words = ["unshare", "--net", "--mount", "sh", "-ec", &set_up, "sh"];
+    let words = [
+        "unshare", "--net", "--mount", "--uts", "sh", "-ec", &set_up, "sh",
+    ];
     node.within(words.map(str::to_owned).to_vec());
     true
 }

@@ -1,6 +1,7 @@
 //! Owns how programs of others are run that `tests/foreign/setup` installs.
 
 #![allow(
+    dead_code,
     unreachable_pub,
     reason = "each target that holds it uses a part of it"
 )]

@@ -44,6 +44,9 @@ use crate::lan::authority::Leaf;
 use crate::lan::authority::fingerprint;
 use crate::lan::machine;
 use crate::lan::machine::Found;
+use crate::lan::responder::Held;
+use crate::lan::responder::Name;
+use crate::lan::responder::Responder;
 use crate::manifest::choices::AccessChoice;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
@@ -86,6 +89,9 @@ struct Open {
     tried: Option<Instant>,
     /// What the last try came to.
     answered: Option<bool>,
+    responder: Responder,
+    /// Whose the machine's `.local` name is.
+    held: Held,
 }
 
 /// Says what there is before anything was looked at.
@@ -271,6 +277,7 @@ impl Ways {
             open.tried = Some(Instant::now());
             open.answered = Some(answers(open).await);
         }
+        open.held = open.responder.look(open.name());
         open.entrance()
     }
 
@@ -367,7 +374,22 @@ impl Open {
             refused: BTreeMap::new(),
             tried: None,
             answered: None,
+            responder: Responder::default(),
+            held: Held::default(),
         }
+    }
+
+    /// By what name the network finds the addresses at which it is listened, where there is one.
+    fn name(&self) -> Option<Name> {
+        let mut names = self.leaf.names.iter();
+        let host = names.find(|name| is_local(name)).cloned()?;
+        let addresses = self.at.keys().copied().collect();
+        let port = self.port;
+        (!self.at.is_empty()).then_some(Name {
+            host,
+            addresses,
+            port,
+        })
     }
 
     fn sockets(&self) -> impl Iterator<Item = SocketAddr> {
@@ -378,7 +400,8 @@ impl Open {
     fn entrance(&self) -> Entrance {
         let mut urls: Vec<String> = Vec::new();
         if !self.at.is_empty() {
-            let names = self.leaf.names.iter().rev();
+            let known = |name: &&String| !is_local(name) || self.held == Held::Ours;
+            let names = self.leaf.names.iter().rev().filter(known);
             urls.extend(names.map(|name| format!("https://{name}:{}", self.port)));
             urls.extend(self.sockets().map(|at| format!("https://{at}")));
         }
@@ -396,6 +419,11 @@ impl Open {
                 "no_answer",
                 "It is open, and does not answer this machine itself: a firewall may be in the way.".to_owned(),
             ),
+            (None, _) if self.held == Held::Taken => (
+                true,
+                "name_taken",
+                "Open to your own network by address, encrypted. Another device there has this machine's `.local` name: rename one of the two.".to_owned(),
+            ),
             (None, _) => (
                 true,
                 "open",
@@ -410,6 +438,11 @@ impl Open {
             text,
         }
     }
+}
+
+/// Whether a name is one that the network itself answers for. Source: RFC 6762, 3.
+fn is_local(name: &str) -> bool {
+    name.ends_with(".local")
 }
 
 fn shut(open: &mut Option<Open>) {

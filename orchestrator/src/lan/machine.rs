@@ -73,6 +73,12 @@ fn network(line: &str) -> Option<(u32, u32)> {
     (direct && !inner.iter().any(|start| interface.starts_with(start))).then_some((net, mask))
 }
 
+/// Lists the addresses that are the machine's own, of whatever network.
+#[must_use]
+pub fn own() -> BTreeSet<Ipv4Addr> {
+    local(&std::fs::read_to_string("/proc/net/fib_trie").unwrap_or_default())
+}
+
 /// Lists the addresses that are the machine's own.
 fn local(fib_trie: &str) -> BTreeSet<Ipv4Addr> {
     let mut found = BTreeSet::new();
