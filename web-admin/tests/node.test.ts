@@ -15,9 +15,10 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { IntlMessageFormat } from 'intl-messageformat';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Browser, heading } from './browser.ts';
+import { Browser, heading, type Size, type Theme } from './browser.ts';
 
 const run = promisify(execFile);
 const PROGRAM = resolve(process.env.FLASH_NODE ?? '../target/debug/flash-node');
@@ -119,176 +120,236 @@ class Node {
   }
 }
 
-describe.skipIf(missing.length > 0)('a new user', () => {
-  const node = new Node();
-  let browser: Browser;
-  let api: string;
-  let owner: Page;
-  let till: Page;
+type Language = 'en' | 'nl' | 'es';
+type Look = { size: Size; theme: Theme; language: Language };
+const LOCALES = { en: 'en-GB', nl: 'nl-NL', es: 'es-ES' };
 
-  beforeAll(async () => {
-    browser = await Browser.start();
-    api = await node.up();
-  }, 2 * PATIENCE);
+/** The owner of each walk, and of whoever is added as a cashier: everybody walks once in each look of a page. */
+const WALKS: { owner: Look; other: Look }[] = [
+  {
+    owner: { size: 'desktop', theme: 'light', language: 'en' },
+    other: { size: 'phone', theme: 'dark', language: 'nl' },
+  },
+  {
+    owner: { size: 'phone', theme: 'dark', language: 'nl' },
+    other: { size: 'desktop', theme: 'light', language: 'es' },
+  },
+  {
+    owner: { size: 'desktop', theme: 'dark', language: 'es' },
+    other: { size: 'phone', theme: 'light', language: 'en' },
+  },
+  {
+    owner: { size: 'phone', theme: 'light', language: 'en' },
+    other: { size: 'desktop', theme: 'dark', language: 'nl' },
+  },
+];
 
-  afterAll(async () => {
-    await browser?.close();
-    await node.down();
-  }, PATIENCE);
+/** Says what pages say, in one language. */
+function speaking(language: Language) {
+  const text = readFileSync(`messages/${language}.json`, 'utf8');
+  const messages = JSON.parse(text) as Record<string, string>;
+  return (key: string, values?: Record<string, string | number>): string => {
+    const message = messages[key];
+    if (message === undefined) throw new Error(`nothing is said for ${key}`);
+    const format = new IntlMessageFormat(message, language, undefined, { ignoreTag: true });
+    return String(format.format(values));
+  };
+}
 
-  const go = (page: Page, name: string) =>
-    page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+describe.skipIf(missing.length > 0).each(WALKS)(
+  'a new user, $owner.size, $owner.theme, $owner.language',
+  ({ owner: look, other }) => {
+    const node = new Node();
+    const say = speaking(look.language);
+    const sayOther = speaking(other.language);
+    let browser: Browser;
+    let api: string;
+    let owner: Page;
+    let till: Page;
 
-  async function signIn(page: Page, labels: [string, string, string], name: string): Promise<void> {
-    await page.getByLabel(labels[0], { exact: true }).fill(name);
-    await page.getByLabel(labels[1], { exact: true }).fill(PASSWORD);
-    await page.getByRole('button', { name: labels[2] }).click();
-  }
+    beforeAll(async () => {
+      browser = await Browser.start();
+      api = await node.up();
+    }, 2 * PATIENCE);
 
-  test(
-    'makes the first account with the code of the machine, and sees everything get ready',
-    async () => {
-      owner = await browser.visit('desktop', 'light');
-      await owner.goto(api);
-      await heading(owner, 'Welcome').waitFor();
-      await browser.look(owner, 'walk-1-welcome');
-      const code = node.cli('setup-code').match(/\b[A-Z0-9]{4}(-[A-Z0-9]{4})+\b/)?.[0] ?? '';
-      await owner.getByLabel('Set-up code', { exact: true }).fill(code);
-      await owner.getByRole('button', { name: 'Continue' }).click();
-      await owner.getByLabel('Name').fill('Olga');
-      await owner.getByLabel('Password', { exact: true }).fill(PASSWORD);
-      await owner.getByLabel('The same password again').fill(PASSWORD);
-      await browser.look(owner, 'walk-2-account');
-      await owner.getByRole('button', { name: 'Make the account' }).click();
-      await owner.getByText('Everything works').waitFor({ timeout: PATIENCE });
-      await owner.getByText('Set a passphrase before').waitFor();
-      await browser.look(owner, 'walk-3-overview');
-    },
-    2 * PATIENCE,
-  );
+    afterAll(async () => {
+      await browser?.close();
+      await node.down();
+    }, PATIENCE);
 
-  test(
-    'sees a service that was killed recover',
-    async () => {
-      process.kill(node.pid('relay'), 'SIGKILL');
-      await owner.getByText(/One service (does not work|is getting ready)/).waitFor();
-      await owner.getByText('Everything works').waitFor({ timeout: PATIENCE });
-      await go(owner, 'Events');
+    const visit = (whose: Look) => browser.visit(whose.size, whose.theme, LOCALES[whose.language]);
+    const picture = (page: Page, name: string) => {
+      const whose = page === owner ? look : other;
+      return browser.look(page, `walk-${name}-${whose.size}-${whose.theme}-${whose.language}`);
+    };
+
+    async function go(name: string): Promise<void> {
+      if (look.size === 'phone') await owner.getByRole('button', { name: say('nav.menu') }).click();
       await owner
-        .getByText(/ended by signal 9/)
-        .first()
-        .waitFor();
-      await browser.look(owner, 'walk-4-events');
-    },
-    2 * PATIENCE,
-  );
+        .getByRole('navigation')
+        .getByRole('link', { name: say(name), exact: true })
+        .click();
+    }
 
-  test(
-    'changes a setting once its plan was read',
-    async () => {
-      await go(owner, 'Settings');
-      const card = owner.getByRole('region', { name: 'Nostr relay' });
-      await card.getByLabel('Name', { exact: true }).fill('The corner shop');
-      await browser.look(owner, 'walk-5-settings');
-      await owner.getByRole('button', { name: 'See what it will do' }).click();
-      const plan = owner.getByRole('dialog', { name: 'Settings' });
-      await plan.getByText(/restart +relay/).waitFor();
-      await browser.look(owner, 'walk-6-plan');
-      expect(await node.relayName()).not.toBe('The corner shop');
-      await plan.getByRole('button', { name: 'Apply' }).click();
-      await owner.getByText('It is applied.').waitFor({ timeout: PATIENCE });
-      await expect
-        .poll(() => node.relayName().catch(() => ''), { timeout: PATIENCE })
-        .toBe('The corner shop');
-    },
-    2 * PATIENCE,
-  );
+    test(
+      'makes the first account with the code of the machine, and sees everything get ready',
+      async () => {
+        owner = await visit(look);
+        await owner.goto(api);
+        await heading(owner, say('set_up.title')).waitFor();
+        await picture(owner, '1-welcome');
+        const code = node.cli('setup-code').match(/\b[A-Z0-9]{4}(-[A-Z0-9]{4})+\b/)?.[0] ?? '';
+        await owner.getByLabel(say('set_up.code'), { exact: true }).fill(code);
+        await owner.getByRole('button', { name: say('set_up.next') }).click();
+        await owner.getByLabel(say('field.name'), { exact: true }).fill('Olga');
+        await owner.getByLabel(say('field.password'), { exact: true }).fill(PASSWORD);
+        await owner.getByLabel(say('field.password.again')).fill(PASSWORD);
+        await picture(owner, '2-account');
+        await owner.getByRole('button', { name: say('set_up.done') }).click();
+        await owner.getByText(say('overview.good')).waitFor({ timeout: PATIENCE });
+        await owner.getByText(say('task.no_passphrase')).waitFor();
+        await picture(owner, '3-overview');
+      },
+      2 * PATIENCE,
+    );
 
-  test(
-    'replaces a password between two services, whose old one is refused',
-    async () => {
-      await go(owner, 'Connections');
-      const row = owner.getByRole('row').filter({ hasText: 'replicate' });
-      await row.getByText('number 1').waitFor();
-      await browser.look(owner, 'walk-7-connections');
-      await row.getByRole('button').click();
-      const plan = owner.getByRole('dialog', { name: 'Replace a password' });
-      await plan.getByText(/restart +redis-replica/).waitFor();
-      await plan.getByRole('button', { name: 'Replace', exact: true }).click();
-      // Whoever typed the password a moment ago is not asked for it again.
-      await owner.getByText('It is replaced.').waitFor({ timeout: PATIENCE });
-      await row.getByText('number 2').waitFor();
-      await go(owner, 'Events');
-      await owner
-        .getByText(/refuses generation 1/)
-        .first()
-        .waitFor({ timeout: PATIENCE });
-    },
-    2 * PATIENCE,
-  );
+    test(
+      'sees a service that was killed recover',
+      async () => {
+        process.kill(node.pid('relay'), 'SIGKILL');
+        const away = ['overview.bad', 'overview.wait'].map((key) => owner.getByText(say(key, { count: 1 })));
+        await away[0]!.or(away[1]!).waitFor();
+        await owner.getByText(say('overview.good')).waitFor({ timeout: PATIENCE });
+        await go('nav.events');
+        await owner
+          .getByText(/ended by signal 9/)
+          .first()
+          .waitFor();
+        await picture(owner, '4-events');
+      },
+      2 * PATIENCE,
+    );
 
-  test(
-    'adds a cashier, who sees the shop alone, on a phone, in Dutch and in the dark',
-    async () => {
-      await go(owner, 'People');
-      await owner.getByLabel('Name').fill('Kim');
-      await owner.getByLabel('Language').selectOption('Nederlands');
-      await owner.getByLabel('Password', { exact: true }).fill(PASSWORD);
-      await owner.getByRole('button', { name: 'Add somebody' }).click();
-      await owner.getByText('Kim can sign in now.').waitFor();
-      await browser.look(owner, 'walk-8-people');
-      till = await browser.visit('phone', 'dark', 'nl-NL');
-      await till.goto(`${api}/services`);
-      await signIn(till, ['Naam', 'Wachtwoord', 'Inloggen'], 'Kim');
-      await till.getByRole('button', { name: 'Menu' }).click();
-      await till.getByRole('link', { name: 'Mijn account' }).waitFor();
-      const links = till.getByRole('navigation').getByRole('link');
-      expect(await links.allTextContents()).toEqual(['Overzicht', 'Mijn account']);
-      await links.first().click();
-      await heading(till, 'Open').waitFor();
-      await browser.look(till, 'walk-9-shop');
-    },
-    2 * PATIENCE,
-  );
+    test(
+      'changes a setting once its plan was read',
+      async () => {
+        await go('nav.settings');
+        const card = owner.getByRole('region', { name: 'Nostr relay' });
+        await card.getByLabel('Name', { exact: true }).fill('The corner shop');
+        await picture(owner, '5-settings');
+        await owner.getByRole('button', { name: say('plan.look') }).click();
+        const plan = owner.getByRole('dialog', { name: say('settings.title') });
+        await plan.getByText(/restart +relay/).waitFor();
+        await picture(owner, '6-plan');
+        expect(await node.relayName()).not.toBe('The corner shop');
+        await plan.getByRole('button', { name: say('settings.apply') }).click();
+        await owner.getByText(say('settings.done')).waitFor({ timeout: PATIENCE });
+        await picture(owner, '6-applied');
+        await expect
+          .poll(() => node.relayName().catch(() => ''), { timeout: PATIENCE })
+          .toBe('The corner shop');
+      },
+      2 * PATIENCE,
+    );
 
-  test(
-    'sets a passphrase and locks the node, which serves on',
-    async () => {
-      await go(owner, 'My account');
-      await owner.getByLabel('New passphrase', { exact: true }).fill(PASSPHRASE);
-      await owner.getByLabel('The same passphrase again', { exact: true }).fill(PASSPHRASE);
-      await owner.getByRole('button', { name: 'Set the passphrase' }).click();
-      await owner.getByText('recovery key').waitFor({ timeout: PATIENCE });
-      await owner.getByRole('button', { name: 'I have written it down' }).click();
-      const pids = ['relay', 'mint', 'redis'].map((id) => node.pid(id));
-      await owner.getByRole('button', { name: 'Lock the node' }).click();
-      await owner.getByRole('dialog').getByRole('button', { name: 'Lock the node' }).click();
-      await heading(owner, 'Closed: the owner must unlock the node').waitFor();
-      await heading(till, 'Gesloten: de eigenaar moet de node ontgrendelen').waitFor();
-      expect(await node.relayName()).toBe('The corner shop');
-      expect(['relay', 'mint', 'redis'].map((id) => node.pid(id))).toEqual(pids);
-    },
-    2 * PATIENCE,
-  );
+    test(
+      'replaces a password between two services, whose old one is refused',
+      async () => {
+        await go('nav.connections');
+        const row = owner.getByRole('row').filter({ hasText: 'replicate' });
+        await row.getByText(say('connections.generation', { number: 1 })).waitFor();
+        await picture(owner, '7-connections');
+        await row.getByRole('button').click();
+        const plan = owner.getByRole('dialog', { name: say('connections.replace.title') });
+        await plan.getByText(/restart +redis-replica/).waitFor();
+        await picture(owner, '7-replace');
+        await plan.getByRole('button', { name: say('connections.replace'), exact: true }).click();
+        // Whoever typed the password a moment ago is not asked for it again.
+        await owner.getByText(say('connections.done')).waitFor({ timeout: PATIENCE });
+        await row.getByText(say('connections.generation', { number: 2 })).waitFor();
+        await go('nav.events');
+        await owner
+          .getByText(/refuses generation 1/)
+          .first()
+          .waitFor({ timeout: PATIENCE });
+      },
+      2 * PATIENCE,
+    );
 
-  test(
-    'unlocks it from a phone, in Spanish, and leaves',
-    async () => {
-      const phone = await browser.visit('phone', 'dark', 'es-ES');
-      await phone.goto(api);
-      await heading(phone, 'Cerrado: el propietario debe desbloquear el nodo').waitFor();
-      await browser.look(phone, 'walk-10-sealed');
-      await phone.getByLabel('Frase de paso', { exact: true }).fill(PASSPHRASE);
-      await phone.getByRole('button', { name: 'Desbloquear' }).click();
-      await heading(phone, 'Iniciar sesión').waitFor({ timeout: PATIENCE });
-      // Who was signed in before goes on without another password.
-      await heading(till, 'Open').waitFor({ timeout: PATIENCE });
-      await heading(owner, 'My account').waitFor({ timeout: PATIENCE });
-      await owner.getByRole('button', { name: 'Sign out' }).click();
-      await heading(owner, 'Sign in').waitFor();
-      await browser.look(owner, 'walk-11-signed-out');
-      expect(browser.broken).toEqual([]);
-    },
-    2 * PATIENCE,
-  );
-});
+    test(
+      'adds a cashier, who sees the shop alone, in another language and another look',
+      async () => {
+        await go('nav.people');
+        await owner.getByLabel(say('field.name'), { exact: true }).first().fill('Kim');
+        const names = { en: 'English', nl: 'Nederlands', es: 'Español' };
+        await owner.getByLabel(say('app.language')).selectOption(names[other.language]);
+        await owner.getByLabel(say('field.password'), { exact: true }).fill(PASSWORD);
+        await owner.getByRole('button', { name: say('people.add') }).click();
+        await owner.getByText(say('people.added', { name: 'Kim' })).waitFor();
+        await picture(owner, '8-people');
+        till = await visit(other);
+        await till.goto(`${api}/services`);
+        await till.getByLabel(sayOther('field.name'), { exact: true }).fill('Kim');
+        await till.getByLabel(sayOther('field.password'), { exact: true }).fill(PASSWORD);
+        await till.getByRole('button', { name: sayOther('sign_in.button'), exact: true }).click();
+        if (other.size === 'phone') await till.getByRole('button', { name: sayOther('nav.menu') }).click();
+        await till.getByRole('link', { name: sayOther('nav.account') }).waitFor();
+        const links = till.getByRole('navigation').getByRole('link');
+        expect(await links.allTextContents()).toEqual([sayOther('nav.overview'), sayOther('nav.account')]);
+        await links.first().click();
+        await heading(till, sayOther('shop.open')).waitFor();
+        await picture(till, '9-shop');
+      },
+      2 * PATIENCE,
+    );
+
+    test(
+      'sets a passphrase and locks the node, which serves on',
+      async () => {
+        await go('nav.account');
+        await owner.getByLabel(say('vault.new'), { exact: true }).fill(PASSPHRASE);
+        await owner.getByLabel(say('vault.again'), { exact: true }).fill(PASSPHRASE);
+        await owner.getByRole('button', { name: say('vault.go') }).click();
+        const kept = owner.getByRole('button', { name: say('vault.kept') });
+        await kept.waitFor({ timeout: PATIENCE });
+        await picture(owner, '10-recovery-key');
+        await kept.click();
+        const pids = ['relay', 'mint', 'redis'].map((id) => node.pid(id));
+        await owner.getByRole('button', { name: say('vault.seal') }).click();
+        const sure = owner.getByRole('dialog').getByRole('button', { name: say('vault.seal') });
+        await sure.waitFor();
+        await picture(owner, '11-lock');
+        await sure.click();
+        await heading(owner, say('sealed.title')).waitFor();
+        await heading(till, sayOther('sealed.title')).waitFor();
+        await picture(owner, '12-sealed');
+        await picture(till, '12-sealed-till');
+        expect(await node.relayName()).toBe('The corner shop');
+        expect(['relay', 'mint', 'redis'].map((id) => node.pid(id))).toEqual(pids);
+      },
+      2 * PATIENCE,
+    );
+
+    test(
+      'unlocks it from a phone, in Spanish, and leaves',
+      async () => {
+        const phone = await browser.visit('phone', 'dark', 'es-ES');
+        await phone.goto(api);
+        await heading(phone, 'Cerrado: el propietario debe desbloquear el nodo').waitFor();
+        await phone.getByLabel('Frase de paso', { exact: true }).fill(PASSPHRASE);
+        await phone.getByRole('button', { name: 'Desbloquear' }).click();
+        await heading(phone, 'Iniciar sesión').waitFor({ timeout: PATIENCE });
+        await browser.look(phone, `walk-13-unlocked-${look.size}-${look.theme}-${look.language}`);
+        // Who was signed in before goes on without another password.
+        await heading(till, sayOther('shop.open')).waitFor({ timeout: PATIENCE });
+        await heading(owner, say('account.title')).waitFor({ timeout: PATIENCE });
+        if (look.size === 'phone') await owner.getByRole('button', { name: say('nav.menu') }).click();
+        await owner.getByRole('button', { name: say('nav.sign_out'), exact: true }).click();
+        await heading(owner, say('sign_in.title')).waitFor();
+        await picture(owner, '14-signed-out');
+        expect(browser.broken).toEqual([]);
+      },
+      2 * PATIENCE,
+    );
+  },
+);
