@@ -95,7 +95,7 @@ impl Responder {
             Heard::Ours => self.held = Held::Ours,
             Heard::Taken => self.give_up(Held::Taken, &"another machine has the name"),
             Heard::Failed(error) => {
-                tracing::warn!(%error, "the `.local` name is not answered for everywhere")
+                tracing::warn!(%error, "the `.local` name is not answered for everywhere");
             }
         }
         self.held
