@@ -422,6 +422,7 @@ test('a page that loses its node says since when what it shows is, and goes on b
   await begin(page, 'good');
   await page.goto(origin);
   await page.getByText('Everything works').waitFor();
+  await page.locator('.plot canvas').waitFor();
   await page.route('**/api/**', (route) => route.abort());
   (server.httpServer as Server).closeAllConnections();
   const lost = page.getByText(/^No connection to the node. What you see is from /);
