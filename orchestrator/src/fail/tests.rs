@@ -68,7 +68,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "one file, replaced whole; what was not written is asked for again",
     ),
     (
-        "app/ways.rs",
+        "app/ways/lan.rs",
         "leaf",
         "a certificate that was not written is issued anew at the next look",
     ),

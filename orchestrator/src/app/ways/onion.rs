@@ -9,8 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
-use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_socks::tcp::Socks5Stream;
@@ -18,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::TRY_EVERY;
 use super::blocking;
+use super::hello;
+use super::well;
 use crate::app::world::World;
 use crate::clock::UnixMillis;
 use crate::entropy::Entropy;
@@ -398,18 +398,8 @@ async fn tried(socks: SocketAddr, host: String, tries: Arc<Tries>) -> Result<(),
 async fn ask(socks: SocketAddr, host: &str, probe: &str) -> io::Result<()> {
     let stream = Socks5Stream::connect(socks, (host, ONION_PORT)).await;
     let mut stream = stream.map_err(io::Error::other)?;
-    let request = format!(
-        "GET /api/v1/session HTTP/1.1\r\nHost: {host}\r\n{PROBE}: {probe}\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut head = [0; 12];
-    stream.read_exact(&mut head).await?;
-    if head == *b"HTTP/1.1 200" {
-        return Ok(());
-    }
-    Err(io::Error::other(
-        String::from_utf8_lossy(&head).into_owned(),
-    ))
+    let line = format!("{PROBE}: {probe}\r\n");
+    well(hello(&mut stream, host, &line).await?)
 }
 
 fn open(url: Vec<String>) -> Entrance {
