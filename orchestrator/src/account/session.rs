@@ -1,6 +1,5 @@
 //! Owns entering and leaving: the first set-up, signing in and out, being asked again, and the list of sessions.
 
-use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use super::attempt::Lane;
 use super::code;
 use super::error::AccountError;
 use super::lock;
+use super::origin::Origin;
 use super::password;
 use super::people;
 use super::people::NewAccount;
@@ -41,31 +41,6 @@ use crate::secret::SecretBytes;
 const QUEUE: usize = 8;
 /// How much is kept of what a browser says it is. Units: characters.
 const AGENT: usize = 200;
-
-/// Where a request came from.
-#[derive(Debug, Clone, Default)]
-pub struct Origin {
-    /// The address.
-    pub address: String,
-    /// What the browser says it is.
-    pub agent: String,
-    /// The mark of a browser that somebody signed in with before.
-    pub mark: Option<String>,
-}
-
-impl Origin {
-    /// Returns in what lane of attempts it is: a site has 2^64 addresses of IPv6 to itself. Source: RFC 6177.
-    #[must_use]
-    pub fn place(&self) -> String {
-        match self.address.parse() {
-            Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-            }
-            _ => self.address.clone(),
-        }
-    }
-}
 
 /// What somebody signs in with.
 #[derive(Debug, Clone)]

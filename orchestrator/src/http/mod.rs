@@ -31,6 +31,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod vault;
 
 pub use certificates::Certificate;
 pub use certificates::Certificates;

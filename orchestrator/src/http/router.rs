@@ -34,6 +34,7 @@ use super::session;
 use super::session::Cookies;
 use super::settings;
 use super::tasks;
+use super::vault;
 use crate::account::Accounts;
 use crate::node::Node;
 use crate::status::NodeStatus;
@@ -139,7 +140,7 @@ pub(super) fn unix(face: Face) -> Router {
         .merge(people())
         .route("/api/v1/setup-code", post(session::set_up_code))
         .route("/api/v1/accounts/reset", post(people::reset))
-        .route("/api/v1/vault/key-file", post(control::add_key_file))
+        .route("/api/v1/vault/key-file", post(vault::add_key_file))
         .route_layer(middleware::from_fn_with_state(face.clone(), once::once))
         .route_layer(middleware::from_fn(access::machine))
         .fallback(async || read::unknown_path());
@@ -206,9 +207,9 @@ fn changing() -> Router<Face> {
         .route("/api/v1/services/{id}/image", post(control::set_image))
         .route("/api/v1/rotate", post(control::rotate))
         .route("/api/v1/down", post(control::down))
-        .route("/api/v1/vault/unlock", post(control::unlock))
-        .route("/api/v1/vault/seal", post(control::seal))
-        .route("/api/v1/vault/passphrase", post(control::change_passphrase))
+        .route("/api/v1/vault/unlock", post(vault::unlock))
+        .route("/api/v1/vault/seal", post(vault::seal))
+        .route("/api/v1/vault/passphrase", post(vault::change_passphrase))
 }
 
 fn people() -> Router<Face> {
