@@ -1,31 +1,15 @@
 // Walks as a new user through a real node, from an empty data folder to the log-out: flash-node with its relay and mint,
 // and Debian's Redis as the two services that know each other by a password.
-import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { IntlMessageFormat } from 'intl-messageformat';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Browser, heading, type Size, type Theme } from './browser.ts';
+import { Daemon, freePort, PATIENCE, PROGRAM } from './daemon.ts';
 
-const run = promisify(execFile);
-const PROGRAM = resolve(process.env.FLASH_NODE ?? '../target/debug/flash-node');
 const PASSWORD = 'four plain old words';
 const PASSPHRASE = 'nine green bottles on a wall';
-/** How long something of the node may take. Units: milliseconds. */
-const PATIENCE = 60_000;
 
 const missing = [
   ...[PROGRAM, join(dirname(PROGRAM), 'flash-relay'), join(dirname(PROGRAM), 'flash-mint')],
@@ -33,24 +17,9 @@ const missing = [
 ].filter((path) => !existsSync(path));
 if (missing.length) console.log(`SKIPPED: no walk through a real node: ${missing.join(', ')} is not there`);
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-/** A demo node in a folder of its own. */
-class Node {
-  readonly folder = mkdtempSync(join(tmpdir(), 'flash-walk-'));
-  readonly data = join(this.folder, 'data');
-  #daemon: ChildProcess | undefined;
-
+/** A demo node with two services beside, which know each other by a password. */
+class Node extends Daemon {
   async up(): Promise<string> {
-    // Services run with identities of their own where the node is root: they must reach the folder.
-    chmodSync(this.folder, 0o755);
-    mkdirSync(join(this.data, 'manifests'), { recursive: true });
     let choices = '';
     for (const [id, port] of [
       ['relay', 'http'],
@@ -64,36 +33,7 @@ class Node {
     for (const name of ['redis', 'redis-replica']) {
       cpSync(`../tests/node/redis/${name}.toml`, join(this.data, 'manifests', `${name}.toml`));
     }
-    writeFileSync(join(this.data, 'node.toml'), choices);
-    const path = `${dirname(PROGRAM)}:${process.env.PATH ?? ''}`;
-    this.#daemon = spawn(PROGRAM, ['--data', this.data, 'up', '--background-daemon', '--profile', 'demo'], {
-      env: { ...process.env, PATH: path },
-      stdio: 'ignore',
-    });
-    return vi.waitFor(
-      () => {
-        const api = this.status()?.api;
-        if (!api) throw new Error('the node does not answer yet');
-        return api;
-      },
-      { timeout: PATIENCE, interval: 200 },
-    );
-  }
-
-  cli(...words: string[]): string {
-    return execFileSync(PROGRAM, ['--data', this.data, ...words], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-  }
-
-  status():
-    { api: string; services: { id: string; endpoints: { name: string; url: string }[] }[] } | undefined {
-    try {
-      return JSON.parse(this.cli('status', '--json'));
-    } catch {
-      return undefined;
-    }
+    return this.start(choices);
   }
 
   pid(service: string): number {
@@ -107,16 +47,6 @@ class Node {
     const url = relay?.endpoints[0]?.url.replace('ws://', 'http://') ?? '';
     const answer = await fetch(url, { headers: { accept: 'application/nostr+json' } });
     return ((await answer.json()) as { name: string }).name;
-  }
-
-  async down(): Promise<void> {
-    const daemon = this.#daemon;
-    if (!daemon) return;
-    const gone = new Promise((done) => daemon.once('exit', done));
-    // While this waits, the daemon that ended must be buried: not a call that blocks.
-    await run(PROGRAM, ['--data', this.data, 'down']);
-    await gone;
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
@@ -198,8 +128,7 @@ describe.skipIf(missing.length > 0).each(WALKS)(
         await owner.goto(api);
         await heading(owner, say('set_up.title')).waitFor();
         await picture(owner, '1-welcome');
-        const code = node.cli('setup-code').match(/\b[A-Z0-9]{4}(-[A-Z0-9]{4})+\b/)?.[0] ?? '';
-        await owner.getByLabel(say('set_up.code'), { exact: true }).fill(code);
+        await owner.getByLabel(say('set_up.code'), { exact: true }).fill(node.setUpCode());
         await owner.getByRole('button', { name: say('set_up.next') }).click();
         await owner.getByLabel(say('field.name'), { exact: true }).fill('Olga');
         await owner.getByLabel(say('field.password'), { exact: true }).fill(PASSWORD);

@@ -1,21 +1,15 @@
 // Passkeys in a real browser with an authenticator of its own (Chromium's virtual one), on a real node that runs no
 // service; what each page looks like with them is seen on the mock back end too.
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
 import type { Page, Route } from 'playwright-core';
 import { preview, type PreviewServer } from 'vite';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OWNER } from '#lib/mock/node.ts';
 import { readCreation, readRequest, toBytes, toText, write } from '#lib/node/passkey.ts';
 import { Browser, heading, type Size, type Theme } from './browser.ts';
+import { Daemon, freePort, PATIENCE, PROGRAM } from './daemon.ts';
 
-const PROGRAM = resolve(process.env.FLASH_NODE ?? '../target/debug/flash-node');
 const PASSWORD = 'four plain old words';
-/** How long something of the node may take. Units: milliseconds. */
-const PATIENCE = 60_000;
 /** How long a confirmation holds, as the node says in the session. Units: milliseconds. */
 const CONFIRMED = 5 * 60_000;
 
@@ -45,57 +39,17 @@ async function authenticator(page: Page): Promise<{ keys: () => Promise<number> 
   return { keys };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-/** A demo node without services, in a folder of its own. */
-class Node {
-  readonly folder = mkdtempSync(join(tmpdir(), 'flash-passkeys-'));
-  readonly data = join(this.folder, 'data');
-  #daemon: ChildProcess | undefined;
-
-  /** Starts it, and returns its port. */
-  async up(): Promise<number> {
-    chmodSync(this.folder, 0o755);
-    mkdirSync(this.data);
-    const off = ['relay', 'mint'].map((id) => `[services.${id}]\nenabled = false\n`);
-    writeFileSync(join(this.data, 'node.toml'), off.join(''));
-    const port = await freePort();
-    const words = ['up', '--background-daemon', '--profile', 'demo', '--listen', `127.0.0.1:${port}`];
-    this.#daemon = spawn(PROGRAM, ['--data', this.data, ...words], { stdio: 'ignore' });
-    await vi.waitFor(() => this.cli('status', '--json'), { timeout: PATIENCE, interval: 200 });
-    return port;
-  }
-
-  cli(...words: string[]): string {
-    const stdio = ['ignore', 'pipe', 'ignore'] as const;
-    return execFileSync(PROGRAM, ['--data', this.data, ...words], { encoding: 'utf8', stdio: [...stdio] });
-  }
-
-  async down(): Promise<void> {
-    const daemon = this.#daemon;
-    if (!daemon) return;
-    const gone = new Promise((done) => daemon.once('exit', done));
-    daemon.kill('SIGTERM');
-    await gone;
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
-
 describe.skipIf(missing.length > 0)('on a real node', () => {
-  const node = new Node();
+  const node = new Daemon();
   let browser: Browser;
   let named: string;
   let numbered: string;
 
   beforeAll(async () => {
     browser = await Browser.start();
-    const port = await node.up();
+    const port = await freePort();
+    const off = ['relay', 'mint'].map((id) => `[services.${id}]\nenabled = false\n`);
+    await node.start(off.join(''), '--listen', `127.0.0.1:${port}`);
     [named, numbered] = [`http://localhost:${port}`, `http://127.0.0.1:${port}`];
   }, 2 * PATIENCE);
 
@@ -115,8 +69,7 @@ describe.skipIf(missing.length > 0)('on a real node', () => {
       const owner = await browser.visit();
       const { keys } = await authenticator(owner);
       await owner.goto(named);
-      const code = node.cli('setup-code').match(/\b[A-Z0-9]{4}(-[A-Z0-9]{4})+\b/)?.[0] ?? '';
-      await owner.getByLabel('Set-up code', { exact: true }).fill(code);
+      await owner.getByLabel('Set-up code', { exact: true }).fill(node.setUpCode());
       await owner.getByRole('button', { name: 'Continue' }).click();
       await owner.getByLabel('Name').fill('Olga');
       await owner.getByLabel('Password', { exact: true }).fill(PASSWORD);

@@ -20,6 +20,15 @@ fn authenticator() -> Authenticator {
     Authenticator::at(ORIGIN, "localhost")
 }
 
+/// What an authenticator answers to whoever begins to add a passkey.
+fn answered(with: &mut Authenticator, begun: Ceremony, label: &str) -> NewPasskey {
+    NewPasskey {
+        credential: with.create(&begun.options),
+        ceremony: begun.id,
+        label: label.to_owned(),
+    }
+}
+
 impl Shop {
     fn add(
         &self,
@@ -28,11 +37,7 @@ impl Shop {
         label: &str,
     ) -> Result<Passkey, AccountError> {
         let begun = self.accounts.begin_passkey(&entered.signed_in, &here())?;
-        let new = NewPasskey {
-            credential: with.create(&begun.options),
-            ceremony: begun.id,
-            label: label.to_owned(),
-        };
+        let new = answered(with, begun, label);
         self.accounts.add_passkey(&entered.signed_in, &here(), new)
     }
 
@@ -233,11 +238,7 @@ fn a_ceremony_is_finished_once_and_in_time() {
         .begin_passkey(&first.signed_in, &here())
         .unwrap();
     shop.pass(Duration::from_secs(5 * 60));
-    let new = NewPasskey {
-        credential: authenticator().create(&adding.options),
-        ceremony: adding.id,
-        label: "late".to_owned(),
-    };
+    let new = answered(&mut authenticator(), adding, "late");
     let late = shop.accounts.add_passkey(&first.signed_in, &here(), new);
     assert_eq!(refused(late), "ceremony_over");
 }
@@ -252,11 +253,7 @@ fn a_ceremony_belongs_to_the_session_that_began_it() {
         .accounts
         .begin_passkey(&first.signed_in, &here())
         .unwrap();
-    let new = NewPasskey {
-        credential: authenticator().create(&begun.options),
-        ceremony: begun.id,
-        label: "theirs".to_owned(),
-    };
+    let new = answered(&mut authenticator(), begun, "theirs");
     let theirs = shop
         .accounts
         .add_passkey(&second.signed_in, &here(), new.clone());
@@ -473,11 +470,7 @@ fn an_account_has_so_many_passkeys_each_called_by_something() {
         refused(shop.add(&first, &mut authenticator(), "one more")),
         "too_many_passkeys"
     );
-    let new = NewPasskey {
-        credential: authenticator().create(&early.options),
-        ceremony: early.id,
-        label: "one more".to_owned(),
-    };
+    let new = answered(&mut authenticator(), early, "one more");
     // It was begun while there was room.
     let late = shop.accounts.add_passkey(&first.signed_in, &here(), new);
     assert_eq!(refused(late), "too_many_passkeys");

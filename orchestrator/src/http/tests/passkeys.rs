@@ -13,20 +13,8 @@ impl Tcp {
     async fn by_name(&self, method: &str, path: &str, cookies: &str, body: &Value) -> Answer {
         let host = format!("localhost:{}", self.address.port());
         let origin = format!("http://{host}");
-        let mut headers = vec![
-            ("host", host.as_str()),
-            ("origin", origin.as_str()),
-            ("content-type", "application/json"),
-        ];
-        if !cookies.is_empty() {
-            headers.push(("cookie", cookies));
-        }
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        self.ask_with(method, path, &headers, &body).await
+        let page = [("host", host.as_str()), ("origin", origin.as_str())];
+        self.ask_as(method, path, &page, cookies, body).await
     }
 
     fn authenticator(&self) -> Authenticator {

@@ -76,10 +76,21 @@ impl Tcp {
         body: &Value,
     ) -> Answer {
         let host = self.address.to_string();
-        let mut headers = vec![
-            ("host", host.as_str()),
-            ("content-type", "application/json"),
-        ];
+        self.ask_as(method, path, &[("host", host.as_str())], cookies, body)
+            .await
+    }
+
+    /// Asks with these headers beside those that every request with cookies and a body of JSON carries.
+    pub(super) async fn ask_as(
+        &self,
+        method: &str,
+        path: &str,
+        who: &[(&str, &str)],
+        cookies: &str,
+        body: &Value,
+    ) -> Answer {
+        let mut headers = who.to_vec();
+        headers.push(("content-type", "application/json"));
         if !cookies.is_empty() {
             headers.push(("cookie", cookies));
         }
