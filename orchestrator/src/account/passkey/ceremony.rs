@@ -38,17 +38,21 @@ struct Held<T> {
     bound: Bound,
     place: Place,
     at: Duration,
+    /// How many were begun before: of two in one instant the first is the older.
+    turn: u64,
 }
 
 /// The ceremonies of one kind.
 pub(super) struct Ceremonies<T> {
     held: BTreeMap<String, Held<T>>,
+    turns: u64,
 }
 
 impl<T> Default for Ceremonies<T> {
     fn default() -> Self {
         Self {
             held: BTreeMap::new(),
+            turns: 0,
         }
     }
 }
@@ -73,12 +77,14 @@ impl<T> Ceremonies<T> {
         if let Some(most) = self.most_of(place.known, limit) {
             self.drop_oldest_of(&most);
         }
-        let at = now;
+        let (at, turn) = (now, self.turns);
+        self.turns += 1;
         let held = Held {
             state,
             bound,
             place,
             at,
+            turn,
         };
         self.held.insert(id, held);
     }
@@ -93,7 +99,7 @@ impl<T> Ceremonies<T> {
 
     fn drop_oldest_of(&mut self, place: &Place) {
         let of_place = self.held.iter().filter(|(_, one)| one.place == *place);
-        let oldest = of_place.min_by_key(|(_, one)| one.at);
+        let oldest = of_place.min_by_key(|(_, one)| one.turn);
         if let Some(id) = oldest.map(|(id, _)| id.clone()) {
             self.held.remove(&id);
         }
@@ -102,13 +108,13 @@ impl<T> Ceremonies<T> {
     /// Finds the place that holds the most, and of several the one that waits longest; nothing where there is room.
     fn most_of(&self, known: bool, limit: usize) -> Option<Place> {
         let all = self.held.values().filter(|one| one.place.known == known);
-        let mut places: BTreeMap<&Place, (usize, Duration)> = BTreeMap::new();
+        let mut places: BTreeMap<&Place, (usize, u64)> = BTreeMap::new();
         let mut count = 0;
         for one in all {
             count += 1;
-            let (held, oldest) = places.entry(&one.place).or_insert((0, one.at));
+            let (held, oldest) = places.entry(&one.place).or_insert((0, one.turn));
             *held += 1;
-            *oldest = one.at.min(*oldest);
+            *oldest = one.turn.min(*oldest);
         }
         if count < limit {
             return None;
