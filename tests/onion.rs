@@ -168,11 +168,11 @@ fn who_knows_the_onion_address_gets_in_through_tor_and_is_no_neighbour() {
         let answer = visited(&node, &status, &["-H", lie]);
         assert!(answer.contains("\"not_set_up\""), "{lie}: {answer}");
     }
-    let port = node.status()["api"]
+    let api = node.status()["api"]
         .as_str()
         .expect("an address")
         .to_owned();
-    let local = port.strip_prefix("http://").expect("a URL");
+    let local = api.strip_prefix("http://").expect("a URL");
     for (lie, code) in [
         (format!("Host: {local}"), "host"),
         (format!("Host: other.{host}"), "host"),
@@ -194,7 +194,7 @@ fn who_knows_the_onion_address_gets_in_through_tor_and_is_no_neighbour() {
             "-s",
             "-H",
             &format!("Host: {host}"),
-            &format!("{port}/api/v1/session"),
+            &format!("{api}/api/v1/session"),
         ],
     );
     assert!(elsewhere.contains("\"host\""), "{elsewhere}");

@@ -148,6 +148,9 @@ pub struct Change {
     pub value: String,
 }
 
+/// From where whoever owns the machine asks, for [`Command::Unlock`].
+pub const MACHINE: &str = "machine";
+
 /// A way to open the vault.
 #[derive(Debug, Clone)]
 pub enum Unlock {

@@ -52,8 +52,12 @@ pub fn command(node: &TestNode, program: &str) -> Command {
 /// Runs a program where the node does; returns whether it ended well, and what it said.
 pub fn there(node: &TestNode, words: &[&str]) -> (bool, String) {
     let (program, rest) = words.split_first().expect("a program");
-    let output = command(node, program).args(rest).output();
-    let output = output.expect("it starts");
+    said(command(node, program).args(rest))
+}
+
+/// Runs a program to its end; returns whether it ended well, and what it said.
+pub fn said(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("it starts");
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::apart::PUBLIC;
 use crate::apart::command;
+use crate::apart::said;
 use crate::client::SET_UP;
 use crate::client::foreign;
 use crate::client::installed;
@@ -90,11 +91,7 @@ impl Phone {
     /// Runs a program on it; returns whether it ended well, and what it said.
     pub fn run(&self, words: &[&str]) -> (bool, String) {
         let (program, rest) = words.split_first().expect("a program");
-        let output = self.command(program).args(rest).output();
-        let output = output.expect("it starts");
-        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.push_str(&String::from_utf8_lossy(&output.stderr));
-        (output.status.success(), text)
+        said(self.command(program).args(rest))
     }
 
     /// Asks its network who answers by `name`, and where pages are.

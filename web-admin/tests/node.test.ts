@@ -241,6 +241,8 @@ describe.skipIf(missing.length > 0).each(WALKS)(
         await owner.getByRole('button', { name: say('vault.go') }).click();
         const kept = owner.getByRole('button', { name: say('vault.kept') });
         await kept.waitFor({ timeout: PATIENCE });
+        // The key alone: around it stand words of the reader's language.
+        expect(await owner.locator('pre.told').innerText()).toMatch(/^[A-Z0-9]{4}(-[A-Z0-9]{4})+$/);
         await picture(owner, '10-recovery-key');
         await kept.click();
         const pids = ['relay', 'mint', 'redis'].map((id) => node.pid(id));

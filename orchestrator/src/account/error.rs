@@ -63,7 +63,7 @@ pub enum AccountError {
     #[error("this account has no second factor")]
     NoSecondFactor,
     /// It came by an address, or by a name that browsers do not trust.
-    #[error("passkeys work by the node's name only, and this is an address")]
+    #[error("passkeys work by a name of the node alone, and this is none that can have any")]
     NoName,
     /// What an authenticator made is none for this name.
     #[error("this is no new passkey for this name of the node")]

@@ -480,7 +480,10 @@ impl Opened {
             return false;
         };
         let mut found = [0; 32];
-        hex::decode_to_slice(shown, &mut found).is_ok()
+        // Written otherwise it would be another place, and whoever has one would have as many as there are spellings.
+        let written = !shown.bytes().any(|byte| byte.is_ascii_uppercase());
+        written
+            && hex::decode_to_slice(shown, &mut found).is_ok()
             && code::same(&found, &proof(self, account, random))
     }
 }

@@ -307,12 +307,10 @@ fn opened(lan: Option<bool>, onion: Option<bool>) -> String {
     let verb = |open: bool| if open { "open" } else { "close" };
     let lan = lan.map(|open| format!("{} the node to its own network", verb(open)));
     let onion = onion.map(|open| format!("{} the node to the Tor network", verb(open)));
-    let said: Vec<String> = lan.into_iter().chain(onion).collect();
-    if said.is_empty() {
-        "open and close nothing".to_owned()
-    } else {
-        said.join(" and ")
-    }
+    lan.into_iter()
+        .chain(onion)
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 /// Returns what a command is called in the audit log, and whether it matters enough for the password to be shown again;

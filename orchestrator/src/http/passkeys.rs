@@ -100,7 +100,7 @@ pub(super) async fn passkeys(
 #[utoipa::path(post, path = "/api/v1/account/passkeys/begin", tag = "people", responses(
     (status = 200, description = "What the authenticator is asked", body = CeremonyView),
     (status = 403, description = "The password must be shown again", body = ErrorBody),
-    (status = 409, description = "The node was asked by an address, or there are enough of them", body = ErrorBody)))]
+    (status = 409, description = "The node was asked by no name that can have passkeys, or there are enough of them", body = ErrorBody)))]
 pub(super) async fn begin_passkey(
     State(face): State<Face>,
     Person(person): Person,
@@ -167,7 +167,7 @@ pub(super) async fn drop_passkey(
 /// Begins to sign somebody in by a passkey; no name is typed.
 #[utoipa::path(post, path = "/api/v1/session/passkey/begin", tag = "people", responses(
     (status = 200, description = "What the authenticator is asked", body = CeremonyView),
-    (status = 409, description = "The node was asked by an address", body = ErrorBody),
+    (status = 409, description = "The node was asked by no name that can have passkeys", body = ErrorBody),
     (status = 423, description = "The vault is sealed", body = ErrorBody)))]
 pub(super) async fn begin_passkey_sign_in(
     State(face): State<Face>,
@@ -184,7 +184,7 @@ pub(super) async fn begin_passkey_sign_in(
 #[utoipa::path(post, path = "/api/v1/session/passkey", tag = "people", request_body = PasskeyBody, responses(
     (status = 200, description = "The person is signed in", body = session::SessionView),
     (status = 401, description = "The passkey was not accepted", body = ErrorBody),
-    (status = 409, description = "It was not begun here, is finished, or the node was asked by an address", body = ErrorBody),
+    (status = 409, description = "It was not begun here, is finished, or the node was asked by no name that can have passkeys", body = ErrorBody),
     (status = 423, description = "The vault is sealed", body = ErrorBody),
     (status = 429, description = "Too many attempts", body = ErrorBody)))]
 pub(super) async fn sign_in_by_passkey(
@@ -204,7 +204,7 @@ pub(super) async fn sign_in_by_passkey(
 /// Begins to ask a person again by a passkey.
 #[utoipa::path(post, path = "/api/v1/session/confirm/passkey/begin", tag = "people", responses(
     (status = 200, description = "What the authenticator is asked", body = CeremonyView),
-    (status = 409, description = "The node was asked by an address, or there is no passkey for this name", body = ErrorBody)))]
+    (status = 409, description = "The node was asked by no name that can have passkeys, or there is no passkey for this name", body = ErrorBody)))]
 pub(super) async fn begin_passkey_confirmation(
     State(face): State<Face>,
     Person(person): Person,
@@ -220,7 +220,7 @@ pub(super) async fn begin_passkey_confirmation(
 #[utoipa::path(post, path = "/api/v1/session/confirm/passkey", tag = "people", request_body = PasskeyBody, responses(
     (status = 200, description = "It is the same person", body = session::SessionView),
     (status = 401, description = "The passkey was not accepted", body = ErrorBody),
-    (status = 409, description = "It was not begun here, is finished, or the node was asked by an address", body = ErrorBody),
+    (status = 409, description = "It was not begun here, is finished, or the node was asked by no name that can have passkeys", body = ErrorBody),
     (status = 429, description = "Too many attempts", body = ErrorBody)))]
 pub(super) async fn confirm_by_passkey(
     State(face): State<Face>,

@@ -153,7 +153,8 @@ pub(super) struct SessionView {
     pub(super) version: String,
     /// Whether a passphrase opens the vault.
     pub(super) passphrase_set: bool,
-    /// The name for which there can be passkeys here; null where the node was asked by an address.
+    /// The name for which there can be passkeys here; null where there can be none: by an address, an onion address
+    /// among them, and by a name without HTTPS.
     pub(super) passkey_name: Option<String>,
     /// Who is signed in.
     pub(super) account: Option<Account>,

@@ -27,11 +27,13 @@ use super::error::ApiError;
 use super::error::ErrorBody;
 use super::router::Face;
 use super::session::From;
+use super::session::blocking;
 use crate::account::AccountError;
 use crate::account::Origin;
 use crate::account::Principal;
 use crate::account::Stage;
 use crate::node::Command;
+use crate::node::MACHINE;
 use crate::node::Reply;
 use crate::node::Unlock;
 use crate::secret::SecretBytes;
@@ -72,6 +74,7 @@ impl UnlockBody {
     responses((status = 200, description = "The vault is open", body = Reply),
         (status = 401, description = "It is open already, and nobody is signed in", body = ErrorBody),
         (status = 403, description = "It did not open with this", body = ErrorBody),
+        (status = 409, description = "It is open already, and nobody owns the node yet", body = ErrorBody),
         (status = 429, description = "Too many attempts", body = ErrorBody)))]
 pub(super) async fn unlock(
     State(face): State<Face>,
@@ -81,8 +84,12 @@ pub(super) async fn unlock(
 ) -> Answer {
     let with = body.open()?;
     // Who is not signed in has nothing to try at a vault that is open.
-    if who.is_none() && face.accounts.stage() == Stage::SignIn {
-        return Err(AccountError::SignedOut.into());
+    if who.is_none() {
+        match blocking(&face, |accounts| Ok(accounts.stage())).await? {
+            Stage::SignIn => return Err(AccountError::SignedOut.into()),
+            Stage::SetUp => return Err(AccountError::NotSetUp.into()),
+            Stage::Sealed | Stage::NoVault => {}
+        }
     }
     let from = place(&origin);
     let command = Command::Unlock { with, from };
@@ -100,7 +107,7 @@ pub(super) async fn unlock(
 /// Returns by what wrong passphrases from there are counted; whoever owns the machine is a place of its own.
 fn place(origin: &Origin) -> String {
     if origin.address.is_empty() {
-        "machine".to_owned()
+        MACHINE.to_owned()
     } else {
         origin.place()
     }

@@ -94,9 +94,7 @@ impl Responder {
             Heard::Nothing => {}
             Heard::Ours => self.held = Held::Ours,
             Heard::Taken => self.give_up(Held::Taken, &"another machine has the name"),
-            Heard::Failed(error) => {
-                tracing::warn!(%error, "the `.local` name is not answered for everywhere");
-            }
+            Heard::Failed(error) => self.give_up(Held::Unknown, &error),
         }
         self.held
     }

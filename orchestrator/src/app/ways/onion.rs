@@ -261,7 +261,8 @@ impl Open {
         let silent = *self.silent.get_or_insert_with(Instant::now);
         let runs_for = started_at.and_then(|started_at| now.0.checked_sub(started_at));
         let settled = runs_for.is_some_and(|runs| Duration::from_millis(runs) >= SETTLING);
-        if !settled && silent.elapsed() < SETTLING {
+        // Only before the first answer: a clock that went back does not keep it from being looked at again.
+        if self.answered.is_none() && !settled && silent.elapsed() < SETTLING {
             return;
         }
         let every = if well { TRY_EVERY } else { TRY_AGAIN };

@@ -547,6 +547,18 @@ async fn a_cashier_sees_whether_the_shop_is_open_and_nothing_else_of_the_node() 
 }
 
 #[tokio::test]
+async fn who_is_not_signed_in_has_nothing_to_try_at_an_open_vault_whoever_owns_the_node() {
+    let server = tcp().await;
+    let guess = json!({"passphrase": "a guess"});
+    let path = "/api/v1/vault/unlock";
+    let refused = server.ask("POST", path, "", &guess).await;
+    assert_eq!(refused.code(), "not_set_up", "{}", refused.text);
+    server.people();
+    let refused = server.ask("POST", path, "", &guess).await;
+    assert_eq!(refused.code(), "signed_out", "{}", refused.text);
+}
+
+#[tokio::test]
 async fn a_till_with_a_key_of_its_own_sees_whether_the_shop_is_open_and_no_more_than_a_cashier() {
     let server = tcp().await;
     server.people();

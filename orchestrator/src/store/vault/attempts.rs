@@ -1,6 +1,7 @@
 //! Owns the counts of wrong passphrases, in `vault.attempts` beside the vault, and the waits that grow with them.
 //!
-//! Each place from where it is tried has its own: whoever guesses elsewhere does not keep the owner waiting.
+//! Each place from where it is tried has its own, and whoever owns the machine has one in any case: whoever guesses
+//! elsewhere does not keep the owner waiting.
 //!
 //! Only passphrases wait: a recovery key or a key file is not guessed, so that its owner is never locked out. Who
 //! can write the data folder can reset the count; the cost of each guess (Argon2id) stays.
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use super::error::VaultError;
 use crate::clock::UnixMillis;
+use crate::node::MACHINE;
 use crate::store::durable;
 
 /// Wrong passphrases that cost no wait.
@@ -82,9 +84,9 @@ impl Attempts {
         self.keep();
     }
 
-    /// Finds where `from` is counted. A place whose longest wait is over makes room for another one.
+    /// Finds where `from` is counted; the machine's own is there in any case. A place whose longest wait is over makes room for another one.
     fn place(&mut self, from: &str, now: UnixMillis) -> String {
-        if self.counts.contains_key(from) {
+        if from == MACHINE || self.counts.contains_key(from) {
             return from.to_owned();
         }
         if self.counts.len() >= PLACES {
@@ -134,9 +136,9 @@ mod tests {
             attempts.begin("Tor", now).unwrap();
         }
         attempts.begin("Tor", now).unwrap_err();
-        attempts.begin("machine", now).unwrap();
+        attempts.begin(MACHINE, now).unwrap();
         attempts.begin("192.168.1.7", now).unwrap();
-        attempts.succeed("machine");
+        attempts.succeed(MACHINE);
         attempts.begin("Tor", now).unwrap_err();
     }
 
@@ -158,6 +160,7 @@ mod tests {
         );
         assert_eq!(attempts.counts.len(), PLACES + 1);
         attempts.begin("Tor", now).unwrap_err();
+        attempts.begin(MACHINE, now).unwrap();
         let later = UnixMillis(now.0 + 301 * SECOND);
         attempts.begin("192.168.1.7", later).unwrap();
         assert!(attempts.counts.contains_key("192.168.1.7"));

@@ -14,7 +14,7 @@ mod crash;
 mod damage;
 
 /// Where it is tried.
-const HERE: &str = "machine";
+const HERE: &str = crate::node::MACHINE;
 const PASSPHRASE: &str = "correct horse battery";
 
 /// A clock that stands until it is moved.

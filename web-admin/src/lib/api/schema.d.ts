@@ -1578,7 +1578,10 @@ export interface components {
             confirmed_until?: number | null;
             /** @description The Bitcoin network. */
             network: string;
-            /** @description The name for which there can be passkeys here; null where the node was asked by an address. */
+            /**
+             * @description The name for which there can be passkeys here; null where there can be none: by an address, an onion address
+             *     among them, and by a name without HTTPS.
+             */
             passkey_name?: string | null;
             /** @description Whether a passphrase opens the vault. */
             passphrase_set: boolean;
@@ -2191,7 +2194,7 @@ export interface operations {
                 };
             };
             408: components["responses"]["SlowBody"];
-            /** @description The node was asked by an address, or there are enough of them */
+            /** @description The node was asked by no name that can have passkeys, or there are enough of them */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3949,7 +3952,7 @@ export interface operations {
             };
             403: components["responses"]["Forbidden"];
             408: components["responses"]["SlowBody"];
-            /** @description It was not begun here, is finished, or the node was asked by an address */
+            /** @description It was not begun here, is finished, or the node was asked by no name that can have passkeys */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3999,7 +4002,7 @@ export interface operations {
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
             408: components["responses"]["SlowBody"];
-            /** @description The node was asked by an address, or there is no passkey for this name */
+            /** @description The node was asked by no name that can have passkeys, or there is no passkey for this name */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4049,7 +4052,7 @@ export interface operations {
             };
             403: components["responses"]["Forbidden"];
             408: components["responses"]["SlowBody"];
-            /** @description It was not begun here, is finished, or the node was asked by an address */
+            /** @description It was not begun here, is finished, or the node was asked by no name that can have passkeys */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4100,7 +4103,7 @@ export interface operations {
                 };
             };
             403: components["responses"]["Forbidden"];
-            /** @description The node was asked by an address */
+            /** @description The node was asked by no name that can have passkeys */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4870,7 +4873,15 @@ export interface operations {
                 };
             };
             408: components["responses"]["SlowBody"];
-            409: components["responses"]["Conflict"];
+            /** @description It is open already, and nobody owns the node yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
             422: components["responses"]["Mistake"];
