@@ -12,6 +12,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::readers::{self, Reader};
+
 /// Everything the operator decides about one mint.
 ///
 /// Shape: TOML; unknown keys are refused. services/mint/README.md lists every key.
@@ -85,6 +87,9 @@ pub struct Config {
     /// What one address may ask for.
     #[serde(default)]
     pub limits: Limits,
+    /// Who may read the books at `/health` and `/metrics`; whoever reaches them where nobody is named.
+    #[serde(default)]
+    pub readers: Vec<Reader>,
 }
 
 /// The network whose money is behind the ecash.
@@ -461,6 +466,11 @@ fn load_rules(config: &Config) -> Vec<Rule> {
             !(1..=10_000).contains(&limits.in_flight),
             "in_flight must be 1 to 10000",
         ),
+        (
+            "readers",
+            readers::broken(&config.readers),
+            "each of readers needs a name of its own, without colons and control characters",
+        ),
     ]
 }
 
@@ -468,12 +478,15 @@ fn allowed_range(min_sat: u64, max_sat: u64) -> bool {
     min_sat >= 1 && max_sat >= min_sat && max_sat <= 100_000_000
 }
 
-/// The line that sets `key`, or the first one where it is left to its default.
+/// The line that sets `key` or begins its first table, or the first one where it is left to its default.
 fn line_of(text: &str, key: &str) -> usize {
+    let table = format!("[[{key}]]");
     let sets = |line: &&str| {
-        line.trim_start()
-            .strip_prefix(key)
-            .is_some_and(|r| r.trim_start().starts_with('='))
+        let line = line.trim_start();
+        line.starts_with(&table)
+            || line
+                .strip_prefix(key)
+                .is_some_and(|r| r.trim_start().starts_with('='))
     };
     text.lines()
         .position(|line| sets(&line))

@@ -23,7 +23,7 @@ use crate::{
     config::Config,
     issuer::{ANSWER_CACHE_SECONDS, Unresolved},
     limit::{Gate, Lane},
-    policy,
+    policy, readers,
 };
 
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -113,10 +113,13 @@ pub async fn router(
         config,
         left_open: Arc::new(left_open),
     };
-    let ours = Router::new()
-        .route("/", get(page))
+    let books = Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(face.clone(), know));
+    let ours = Router::new()
+        .route("/", get(page))
+        .merge(books)
         .with_state(face);
     Ok(ours
         .merge(wallets)
@@ -130,8 +133,15 @@ async fn page(State(face): State<Face>) -> Html<String> {
     } else {
         ""
     };
+    // A link that asks a stranger for a password leads nowhere.
+    let health = if face.config.readers.is_empty() {
+        " · <a href=\"health\">Its health</a>"
+    } else {
+        ""
+    };
     let page = PAGE
         .replace("@PLAY@", play)
+        .replace("@HEALTH@", health)
         .replace("@NETWORK@", face.config.network.as_str())
         .replace("@NAME@", &escape(&introduction.name))
         .replace("@URL@", &escape(&face.config.url))
@@ -145,6 +155,22 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('@', "&#64;")
+}
+
+/// Refuses whoever may not read the books: what the mint owes is nobody else's business.
+async fn know(State(face): State<Face>, request: Request, next: Next) -> Response {
+    if readers::may_read(&face.config.readers, request.headers()) {
+        return next.run(request).await;
+    }
+    let status = StatusCode::UNAUTHORIZED;
+    let detail =
+        "the books are shown to the mint's readers alone; /v1/info tells whether the mint answers";
+    (
+        status,
+        [(header::WWW_AUTHENTICATE, "Basic realm=\"flash-mint\"")],
+        Json(json!({ "detail": detail, "code": status.as_u16() })),
+    )
+        .into_response()
 }
 
 async fn health(State(face): State<Face>) -> Response {

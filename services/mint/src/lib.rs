@@ -15,5 +15,6 @@ pub mod issuer;
 pub mod limit;
 pub mod lock;
 pub mod policy;
+pub mod readers;
 pub mod run;
 pub mod seed;

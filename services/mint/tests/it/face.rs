@@ -1,6 +1,10 @@
 //! What a mint says about itself.
 
-use std::{collections::BTreeSet, io::Write, net::TcpStream};
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    net::TcpStream,
+};
 
 use crate::{process::Home, wallet::Wallet};
 
@@ -154,6 +158,54 @@ async fn health_and_metrics_follow_the_books() {
         "{metrics}"
     );
     assert!(metrics.contains("\nflash_mint_up 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn books_are_shown_to_readers_alone() {
+    let home = Home::new();
+    let text = std::fs::read_to_string(home.config()).unwrap();
+    let readers = "[[readers]]\nname = \"node\"\npassword = \"0123456789abcdef\"\n";
+    std::fs::write(home.config(), format!("{text}{readers}")).unwrap();
+    let mint = home.start();
+    // "node:0123456789abcdef" and "node:0123456789abcdeg" in base 64.
+    let (right, wrong) = (
+        "bm9kZTowMTIzNDU2Nzg5YWJjZGVm",
+        "bm9kZTowMTIzNDU2Nzg5YWJjZGVn",
+    );
+    for path in ["/health", "/metrics"] {
+        for (shown, status) in [(Some(right), 200), (Some(wrong), 401), (None, 401)] {
+            let answer = ask_as(&mint.url, path, shown);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{path} {shown:?}: {answer}"
+            );
+            let told = answer.contains("outstanding_sat");
+            assert_eq!(told, status == 200, "{path} {shown:?}: {answer}");
+            let asked = answer.contains("www-authenticate: Basic ");
+            assert_eq!(asked, status == 401, "{path} {shown:?}: {answer}");
+        }
+    }
+    let wallet = Wallet::connect(&mint.url).await;
+    let page = wallet.get("/").await.unwrap().text;
+    assert!(page.contains("What this mint supports"), "{page}");
+    assert!(!page.contains("health") && !page.contains('@'), "{page}");
+}
+
+/// Asks with HTTP Basic, and returns the whole answer.
+fn ask_as(url: &str, path: &str, basic: Option<&str>) -> String {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let shown = basic.map_or_else(String::new, |pair| {
+        format!("authorization: Basic {pair}\r\n")
+    });
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{shown}\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[tokio::test]
