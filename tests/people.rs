@@ -20,10 +20,12 @@ use serde_json::json;
 
 const PASSWORD: &str = "four plain old words";
 
-/// A browser: it keeps the cookies that it is given.
+/// A browser, or a program: it keeps the cookies that it is given.
 struct Browser {
     address: String,
     cookies: Vec<(String, String)>,
+    /// The token that it shows, where it is a program.
+    bearer: Option<String>,
 }
 
 impl Browser {
@@ -35,6 +37,7 @@ impl Browser {
         Self {
             address: url.trim_start_matches("http://").to_owned(),
             cookies: Vec::new(),
+            bearer: None,
         }
     }
 
@@ -57,6 +60,9 @@ impl Browser {
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
             request.push_str(&format!("cookie: {}\r\n", pairs.join("; ")));
+        }
+        if let Some(token) = &self.bearer {
+            request.push_str(&format!("authorization: Bearer {token}\r\n"));
         }
         request.push_str("\r\n");
         request.push_str(&body);
@@ -176,6 +182,93 @@ fn a_node_gets_an_owner_who_always_finds_a_way_back_in() {
     assert_eq!(status, 200, "{view}");
     let verified = node.ok(&["audit", "verify"]);
     assert!(verified.contains("the audit log is intact"), "{verified}");
+}
+
+#[test]
+fn people_and_programs_are_let_in_and_out_by_commands() {
+    let node = TestNode::started("demo");
+    node.wait_ready("mint");
+    node.wait_ready("relay");
+    assert!(node.ok(&["shop"]).starts_with("open: "));
+    let machine = node.ok(&["machine"]);
+    assert!(machine.contains("disk data"), "{machine}");
+    let early = node.cli(&["token", "add", "metrics", "--role", "auditor"]);
+    assert!(
+        complaint(&early).contains("this node is not set up yet"),
+        "{early:?}"
+    );
+
+    let mut olga = Browser::new(&node);
+    let owner =
+        json!({"code": code_of(&node), "name": "olga", "password": PASSWORD, "language": "nl"});
+    assert_eq!(olga.ask("POST", "set-up", &owner).0, 201);
+    let tasks = node.ok(&["tasks"]);
+    assert!(
+        tasks.contains("no passphrase guards the node's keys"),
+        "{tasks}"
+    );
+
+    let add = [
+        "account",
+        "add",
+        "mia",
+        "--role",
+        "manager",
+        "--language",
+        "es",
+    ];
+    let added = node.cli_with_input(&add, "short\n");
+    assert!(complaint(&added).contains("at least 10"), "{added:?}");
+    let added = node.cli_with_input(&add, "another set of words\n");
+    assert!(added.status.success(), "{added:?}");
+    let mut mia = Browser::new(&node);
+    let names = json!({"name": "mia", "password": "another set of words"});
+    let (status, view) = mia.ask("POST", "session", &names);
+    assert_eq!(
+        (status, view["account"]["language"].as_str()),
+        (200, Some("es")),
+        "{view}"
+    );
+    assert_eq!(mia.ask("GET", "status", &Value::Null).0, 200);
+    node.ok(&["account", "role", "MIA", "cashier"]);
+    assert_eq!(mia.ask("GET", "status", &Value::Null).0, 403);
+    let last = node.cli(&["account", "role", "olga", "cashier"]);
+    assert!(complaint(&last).contains("owner"), "{last:?}");
+
+    let value = node.ok(&[
+        "token", "add", "metrics", "--role", "auditor", "--days", "1",
+    ]);
+    let mut program = Browser::new(&node);
+    program.bearer = Some(value.trim().to_owned());
+    assert_eq!(program.ask("GET", "status", &Value::Null).0, 200);
+    assert_eq!(program.ask("GET", "accounts", &Value::Null).0, 403);
+    let listed = node.ok(&["token", "list"]);
+    assert!(
+        listed.contains("metrics") && !listed.contains(value.trim()),
+        "{listed}"
+    );
+    let id = listed.split_whitespace().next().expect("an ID");
+    node.ok(&["token", "revoke", id]);
+    assert_eq!(program.ask("GET", "status", &Value::Null).0, 401);
+    assert!(!node.cli(&["token", "revoke", id]).status.success());
+
+    node.ok(&["account", "remove", "mia"]);
+    assert_eq!(
+        mia.ask("GET", "session", &Value::Null).1["stage"],
+        "sign_in"
+    );
+    let log = node.ok(&["audit", "list", "-n", "6"]);
+    let acts: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once("  machine: "))
+        .map(|(_, act)| act)
+        .collect();
+    assert_eq!(acts.len(), 5, "{log}");
+    assert!(
+        acts[0].starts_with("mia was added as manager") && acts[4].starts_with("mia was deleted"),
+        "{log}"
+    );
+    assert!(node.ok(&["audit", "verify"]).contains("is intact"));
 }
 
 #[test]

@@ -496,7 +496,7 @@ fn a_new_password_ends_sessions_and_tokens() {
         role: Role::Auditor,
         days: 30,
     };
-    let (value, _) = shop.accounts.add_token(&entered.signed_in, &token).unwrap();
+    let (value, _) = shop.accounts.add_token(&person(&entered), &token).unwrap();
     assert!(
         shop.accounts
             .program(value.expose_text().unwrap())
@@ -612,17 +612,17 @@ fn a_token_never_does_more_than_its_maker_and_ends() {
     };
     let more = shop
         .accounts
-        .add_token(&mia.signed_in, &token(Role::Owner, 30));
+        .add_token(&person(&mia), &token(Role::Owner, 30));
     assert_eq!(code_of(&more.unwrap_err()), "not_allowed");
     for days in [0, 366] {
         let bad = shop
             .accounts
-            .add_token(&mia.signed_in, &token(Role::Cashier, days));
+            .add_token(&person(&mia), &token(Role::Cashier, days));
         assert_eq!(code_of(&bad.unwrap_err()), "bad_token");
     }
     let (value, shown) = shop
         .accounts
-        .add_token(&mia.signed_in, &token(Role::Manager, 1))
+        .add_token(&person(&mia), &token(Role::Manager, 1))
         .unwrap();
     let value = value.expose_text().unwrap();
     let program = shop.accounts.program(value).unwrap().unwrap();
@@ -634,6 +634,35 @@ fn a_token_never_does_more_than_its_maker_and_ends() {
         code_of(&shop.accounts.drop_token(&by, &shown.id).unwrap_err()),
         "not_found"
     );
+}
+
+#[test]
+fn a_token_of_the_machine_ends_with_the_oldest_owner() {
+    let token = NewToken {
+        name: "metrics".to_owned(),
+        role: Role::Owner,
+        days: 9,
+    };
+    let early = Shop::empty()
+        .accounts
+        .add_token(&Principal::Machine, &token);
+    assert_eq!(code_of(&early.unwrap_err()), "not_set_up");
+    let (shop, olga) = Shop::owned();
+    let (value, _) = shop
+        .accounts
+        .add_token(&Principal::Machine, &token)
+        .unwrap();
+    let value = value.expose_text().unwrap();
+    let program = shop.accounts.program(value).unwrap().unwrap();
+    let copied = shop.accounts.add_token(&program, &token);
+    assert_eq!(code_of(&copied.unwrap_err()), "not_allowed");
+    shop.pass(Duration::from_secs(1));
+    shop.accounts
+        .add_account(&person(&olga), new("otto", Role::Owner))
+        .unwrap();
+    let id = &olga.signed_in.account.id;
+    shop.accounts.drop_account(&Principal::Machine, id).unwrap();
+    assert!(shop.accounts.program(value).unwrap().is_none());
 }
 
 #[test]
@@ -653,7 +682,7 @@ fn who_loses_a_role_loses_the_tokens_made_with_it() {
         role: Role::Manager,
         days: 9,
     };
-    let (value, _) = shop.accounts.add_token(&entered.signed_in, &token).unwrap();
+    let (value, _) = shop.accounts.add_token(&person(&entered), &token).unwrap();
     let changes = Changes {
         role: Some(Role::Cashier),
         password: None,

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use super::Accounts;
 use super::Principal;
 use super::SEEN_EVERY;
-use super::SignedIn;
 use super::code;
 use super::error::AccountError;
 use super::people;
@@ -53,21 +52,33 @@ pub struct Token {
 }
 
 impl Accounts {
-    /// Makes a token and returns its value, which is shown once.
+    /// Makes a token and returns its value, which is shown once. It ends with the account of its maker; one that is made
+    /// at the machine ends with the oldest owner's.
     ///
-    /// Errors: [`AccountError::BadToken`]; [`AccountError::NotAllowed`] where it could do more than its maker.
+    /// Errors: [`AccountError::BadToken`]; [`AccountError::NotAllowed`] where it could do more than its maker, or where a
+    /// program makes it; [`AccountError::NotSetUp`] where nobody owns the node.
     pub fn add_token(
         &self,
-        person: &SignedIn,
+        by: &Principal,
         new: &NewToken,
     ) -> Result<(SecretBytes, Token), AccountError> {
         let opened = self.opened()?;
         if !DAYS.contains(&new.days) || people::check_name(&new.name).is_err() {
             return Err(AccountError::BadToken);
         }
-        if !person.account.role.covers(new.role) {
-            return Err(AccountError::NotAllowed);
-        }
+        let account = match by {
+            Principal::Machine => {
+                let known = self.read_in(&opened, repo::accounts_in_tx)?;
+                let owner = known.into_iter().find(|one| one.role == Role::Owner);
+                owner.ok_or(AccountError::NotSetUp)?.id
+            }
+            Principal::Person(person) if person.account.role.covers(new.role) => {
+                person.account.id.clone()
+            }
+            Principal::Person(_) | Principal::Program { .. } => {
+                return Err(AccountError::NotAllowed);
+            }
+        };
         let random = code::value(&*self.entropy);
         let value = SecretBytes::from(format!(
             "{PREFIX}{}",
@@ -77,7 +88,7 @@ impl Accounts {
         let lives = DAY.saturating_mul(u32::try_from(new.days).unwrap_or(u32::MAX));
         let kept = KeptToken {
             id: code::id(&*self.entropy),
-            account: person.account.id.clone(),
+            account,
             name: new.name.clone(),
             role: new.role,
             created_at: now,
@@ -87,13 +98,14 @@ impl Accounts {
         self.write_in(&opened, |tx| {
             repo::add_token_in_tx(tx, &kept, &code::hash(value.expose()))
                 .map_err(|e| opened.sql(e))?;
+            let days = if new.days == 1 { "day" } else { "days" };
             let text = format!(
-                "token {} was made for {} days, as {}",
+                "token {} was made for {} {days}, as {}",
                 new.name,
                 new.days,
                 new.role.as_str()
             );
-            self.note_in_tx(tx, &opened, (&person.account.name, "token_made", &text))
+            self.note_in_tx(tx, &opened, (&by.actor(), "token_made", &text))
         })?;
         Ok((value, shown(kept)))
     }

@@ -1,4 +1,4 @@
-//! Owns the commands about people: the set-up code, the list of accounts, the way back in, and the audit log.
+//! Owns the commands about people: the set-up code, and the accounts.
 //!
 //! It does not know how a person is kept (`account`).
 
@@ -11,9 +11,10 @@ use super::args;
 use super::client::Client;
 use super::exit::Exit;
 use super::exit::Failure;
+use super::screen::plain;
 use super::vault::read_new_secret;
 use crate::account::Account;
-use crate::account::Verdict;
+use crate::account::Role;
 
 #[derive(Deserialize)]
 struct Code {
@@ -56,12 +57,93 @@ pub(super) async fn invite(context: &mut Context, data: &Path) {
     context.screen.print(&text);
 }
 
-/// Lists the accounts, or lets somebody in again.
+/// Lists the accounts, changes one, or lets somebody in again.
 pub(super) async fn account(context: &mut Context, wanted: args::Account) -> Result<Exit, Failure> {
     match wanted {
         args::Account::List => list(context).await,
+        args::Account::Add {
+            name,
+            role,
+            language,
+        } => add(context, &name, role.into(), &language).await,
+        args::Account::Role { name, role } => change_role(context, &name, role.into()).await,
+        args::Account::Remove { name } => remove(context, &name).await,
         args::Account::Reset { name } => reset(context, &name).await,
     }
+}
+
+async fn add(
+    context: &mut Context,
+    name: &str,
+    role: Role,
+    language: &str,
+) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    // Asked first, so that nobody types a password for nothing.
+    let _known: List = client.get("/api/v1/accounts").await?;
+    let again = "flash-node account add NAME --role ROLE";
+    let password = read_new_secret(context, "password", again)?;
+    let body = serde_json::json!({
+        "name": name, "role": role, "language": language, "password": *password,
+    });
+    let body = body.to_string().into_bytes();
+    let account: Account = client.post("/api/v1/accounts", Some(body)).await?;
+    let text = format!(
+        "{} was added as {}, and signs in with this password\n",
+        plain(&account.name),
+        account.role.as_str()
+    );
+    context.screen.print(&text);
+    Ok(Exit::Ok)
+}
+
+async fn change_role(context: &mut Context, name: &str, role: Role) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let found = find(&client, name).await?;
+    let body = serde_json::json!({ "role": role }).to_string().into_bytes();
+    let path = format!("/api/v1/accounts/{}", found.id);
+    let account: Account = client.patch(&path, body).await?;
+    let text = format!(
+        "{} is {} now\n",
+        plain(&account.name),
+        account.role.as_str()
+    );
+    context.screen.print(&text);
+    Ok(Exit::Ok)
+}
+
+async fn remove(context: &mut Context, name: &str) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let found = find(&client, name).await?;
+    let path = format!("/api/v1/accounts/{}", found.id);
+    client.delete(&path).await?;
+    let text = format!(
+        "{} is gone, with every session, token and passkey of the account\n",
+        plain(&found.name)
+    );
+    context.screen.print(&text);
+    Ok(Exit::Ok)
+}
+
+/// Finds an account by its name. Errors: nobody is called so; it names who is there.
+async fn find(client: &Client, name: &str) -> Result<Account, Failure> {
+    let known: List = client.get("/api/v1/accounts").await?;
+    let mut items = known.items;
+    if let Some(index) = items
+        .iter()
+        .position(|one| one.name.eq_ignore_ascii_case(name))
+    {
+        return Ok(items.swap_remove(index));
+    }
+    let names: Vec<String> = items.into_iter().map(|one| one.name).collect();
+    Err(Failure::new(
+        Exit::Failed,
+        format!("nobody is called {name}"),
+        match names.as_slice() {
+            [] => "nobody owns this node yet: `flash-node setup-code`".to_owned(),
+            names => format!("there are: {}", names.join(", ")),
+        },
+    ))
 }
 
 async fn list(context: &mut Context) -> Result<Exit, Failure> {
@@ -91,22 +173,7 @@ async fn list(context: &mut Context) -> Result<Exit, Failure> {
 
 async fn reset(context: &mut Context, name: &str) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let known: List = client.get("/api/v1/accounts").await?;
-    if !known
-        .items
-        .iter()
-        .any(|one| one.name.eq_ignore_ascii_case(name))
-    {
-        let names: Vec<String> = known.items.into_iter().map(|one| one.name).collect();
-        return Err(Failure::new(
-            Exit::Failed,
-            format!("nobody is called {name}"),
-            match names.as_slice() {
-                [] => "nobody owns this node yet: `flash-node setup-code`".to_owned(),
-                names => format!("there are: {}", names.join(", ")),
-            },
-        ));
-    }
+    find(&client, name).await?;
     let new = read_new_secret(context, "password", "flash-node account reset NAME")?;
     let body = serde_json::json!({ "name": name, "password": *new }).to_string();
     let account: Account = client
@@ -118,24 +185,4 @@ async fn reset(context: &mut Context, name: &str) -> Result<Exit, Failure> {
     );
     context.screen.print(&text);
     Ok(Exit::Ok)
-}
-
-/// Looks at the whole audit log.
-pub(super) async fn verify(context: &mut Context) -> Result<Exit, Failure> {
-    let verdict: Verdict = context
-        .client()?
-        .post("/api/v1/audit-log/verify", None)
-        .await?;
-    match verdict.first_bad {
-        None => {
-            let text = format!("the audit log is intact: {} rows\n", verdict.rows);
-            context.screen.print(&text);
-            Ok(Exit::Ok)
-        }
-        Some(row) => Err(Failure::new(
-            Exit::Failed,
-            format!("row {row} of the audit log is not as it was written"),
-            "somebody with the open vault changed it: keep a copy of the data folder, and rotate every credential",
-        )),
-    }
 }

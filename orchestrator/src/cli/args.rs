@@ -11,6 +11,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 
 use super::exit::EXIT_HELP;
+use crate::account::Role;
 use crate::manifest::profile::ProfileName;
 use crate::runtime::RuntimeKind;
 
@@ -209,9 +210,18 @@ pub(super) enum Command {
     /// What is known to be dangerous in programs that the node runs.
     #[command(subcommand)]
     Advisories(Advisories),
+    /// Lists what needs you, what is urgent first.
+    Tasks,
+    /// Says whether everything that takes payments is ready.
+    Shop,
+    /// Prints how much memory and disk there is, and how much of it is used.
+    Machine,
     /// The people who may use the node.
     #[command(subcommand)]
     Account(Account),
+    /// Tokens, which programs use the node with.
+    #[command(subcommand)]
+    Token(Token),
     /// The log of who did what.
     #[command(subcommand)]
     Audit(Audit),
@@ -369,6 +379,30 @@ pub(super) struct Opener {
 pub(super) enum Account {
     /// Lists them.
     List,
+    /// Adds somebody, with a first password that is read from the terminal or from standard input.
+    Add {
+        /// What the person signs in by.
+        name: String,
+        /// What the person may do.
+        #[arg(long, value_enum)]
+        role: RoleArg,
+        /// Which language the pages speak, as a tag.
+        #[arg(long, value_name = "TAG", default_value = "en")]
+        language: String,
+    },
+    /// Changes what somebody may do.
+    Role {
+        /// The account's name.
+        name: String,
+        /// What the person may do from now on.
+        #[arg(value_enum)]
+        role: RoleArg,
+    },
+    /// Deletes somebody's account, with its sessions, tokens and passkeys.
+    Remove {
+        /// The account's name.
+        name: String,
+    },
     /// Gives somebody who cannot sign in any more a new password, read from the terminal or from standard input, and
     /// takes the second factor, sessions and tokens away.
     Reset {
@@ -377,8 +411,60 @@ pub(super) enum Account {
     },
 }
 
+/// A role, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RoleArg {
+    /// Everything.
+    Owner,
+    /// Runs the node day by day: everything but people, the vault, tokens, images and deleting.
+    Manager,
+    /// Takes payments; sees whether the shop is open.
+    Cashier,
+    /// Reads everything but logs, and changes nothing.
+    Auditor,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Owner => Self::Owner,
+            RoleArg::Manager => Self::Manager,
+            RoleArg::Cashier => Self::Cashier,
+            RoleArg::Auditor => Self::Auditor,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// Lists them, with their IDs.
+    List,
+    /// Makes one, and prints its value this once. It ends with the account of the oldest owner at the latest.
+    Add {
+        /// What it is called in lists and in the audit log.
+        name: String,
+        /// What it may do.
+        #[arg(long, value_enum)]
+        role: RoleArg,
+        /// How long it lives: 1 to 365 days.
+        #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=365))]
+        days: u64,
+    },
+    /// Takes one back.
+    Revoke {
+        /// Its ID, as `list` shows it.
+        id: String,
+    },
+}
+
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(super) enum Audit {
+    /// Prints its newest rows, the newest last.
+    List {
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 50, value_name = "N")]
+        tail: usize,
+    },
     /// Looks at every row, and names the first that is not as it was written.
     Verify,
 }

@@ -115,21 +115,29 @@ impl Client {
         self.json(Method::POST, path, body).await
     }
 
+    /// Sends a change of what is there already. `body` is JSON.
+    pub(super) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Failure> {
+        self.json(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Deletes something; the answer is empty.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        let asked = self.open(Method::DELETE, path, None);
+        in_time(asked).await?;
+        Ok(())
+    }
+
     async fn json<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<T, Failure> {
-        let mut answer = tokio::time::timeout(ANSWER_TIMEOUT, self.open(method, path, body))
-            .await
-            .map_err(|_| {
-                Failure::new(
-                    Exit::Failed,
-                    "the daemon did not answer in time",
-                    "`flash-node doctor` looks at it",
-                )
-            })??;
+        let mut answer = in_time(self.open(method, path, body)).await?;
         let bytes = answer.whole().await?;
         serde_json::from_slice(&bytes).map_err(|_| {
             Failure::new(
@@ -183,6 +191,19 @@ impl Client {
             ),
         })
     }
+}
+
+/// Waits for an answer, but not for ever.
+async fn in_time(answer: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
+    tokio::time::timeout(ANSWER_TIMEOUT, answer)
+        .await
+        .map_err(|_| {
+            Failure::new(
+                Exit::Failed,
+                "the daemon did not answer in time",
+                "`flash-node doctor` looks at it",
+            )
+        })?
 }
 
 /// An answer, as it arrives.

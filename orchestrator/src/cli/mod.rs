@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod advisories;
 mod args;
+mod audit;
 mod check;
 mod client;
 mod detach;
@@ -16,6 +17,7 @@ mod hidden;
 mod launch;
 mod log;
 mod manager;
+mod overview;
 mod progress;
 mod render;
 mod rotate;
@@ -25,6 +27,7 @@ mod settings;
 mod status;
 #[cfg(test)]
 mod tests;
+mod token;
 mod up;
 mod vault;
 
@@ -159,7 +162,11 @@ impl Context {
             } => access::switch(self, (lan, onion), dry_run).await,
             Command::Advisories(wanted) => advisories::advisories(self, wanted).await,
             Command::Account(wanted) => account::account(self, wanted).await,
-            Command::Audit(args::Audit::Verify) => account::verify(self).await,
+            Command::Tasks => overview::tasks(self).await,
+            Command::Shop => overview::shop(self).await,
+            Command::Machine => overview::machine(self).await,
+            Command::Token(wanted) => token::token(self, wanted).await,
+            Command::Audit(wanted) => audit::audit(self, wanted).await,
             Command::Openapi => {
                 self.screen.print(&crate::http::openapi_document());
                 Ok(Exit::Ok)

@@ -356,7 +356,7 @@ pub(super) struct MadeToken {
     (status = 422, description = "Name or time is not allowed", body = ErrorBody)))]
 pub(super) async fn add_token(
     State(face): State<Face>,
-    Person(person): Person,
+    Asker(by): Asker,
     Form(body): Form<NewTokenBody>,
 ) -> Result<(StatusCode, Json<MadeToken>), ApiError> {
     let new = NewToken {
@@ -364,7 +364,7 @@ pub(super) async fn add_token(
         role: body.role,
         days: body.expires_in_days,
     };
-    let (value, token) = blocking(&face, move |accounts| accounts.add_token(&person, &new)).await?;
+    let (value, token) = blocking(&face, move |accounts| accounts.add_token(&by, &new)).await?;
     let made = MadeToken {
         value: value.expose_text().unwrap_or_default().to_owned(),
         token,

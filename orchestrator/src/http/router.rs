@@ -121,7 +121,6 @@ fn guarded(face: Face, door: guard::Door, within: impl FnOnce(Router) -> Router)
             post(people::recovery_codes),
         )
         .merge(own_passkeys())
-        .route("/api/v1/tokens", post(people::add_token))
         .route_layer(middleware::from_fn_with_state(face.clone(), once::once))
         .route_layer(middleware::from_fn_with_state(
             face.clone(),
@@ -224,7 +223,10 @@ fn people() -> Router<Face> {
             "/api/v1/accounts/{id}",
             patch(people::change_account).delete(people::drop_account),
         )
-        .route("/api/v1/tokens", get(people::tokens))
+        .route(
+            "/api/v1/tokens",
+            get(people::tokens).post(people::add_token),
+        )
         .route("/api/v1/tokens/{id}", delete(people::drop_token))
         .route("/api/v1/audit-log", get(people::audit_log))
         .route("/api/v1/audit-log/verify", post(people::verify_audit_log))

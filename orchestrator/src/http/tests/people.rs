@@ -200,13 +200,11 @@ async fn each_role_may_what_the_table_says() {
         role: Role::Owner,
         days: 300,
     };
-    let Some(Principal::Person(owner)) = server
+    let owner = server
         .accounts
         .person(server.cookie("owner").split_once('=').unwrap().1)
         .unwrap()
-    else {
-        panic!("the owner is signed in");
-    };
+        .expect("the owner is signed in");
     let (value, _) = server.accounts.add_token(&owner, &token).unwrap();
     let bearer = format!("Bearer {}", value.expose_text().unwrap());
     let host = server.address.to_string();
