@@ -96,3 +96,150 @@ test('whatever the node refuses to a page is said in the language of the reader'
   );
   expect(silent).toEqual([]);
 });
+
+/** The Rust source of the node without its tests, by file. */
+function sources(): Map<string, string> {
+  const root = new URL('../../orchestrator/src/', import.meta.url);
+  const files = (readdirSync(root, { recursive: true }) as string[]).filter(
+    (file) => file.endsWith('.rs') && !/tests|fixture/.test(file),
+  );
+  const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
+  return new Map(files.map((file) => [file, read(file).split(/#\[cfg\(test\)\]\s*mod \w+ \{/)[0] ?? '']));
+}
+
+/** What the expressions catch in a text. */
+const caught = (text: string, ...written: RegExp[]): string[] =>
+  written.flatMap((one) => [...text.matchAll(one)].map(([, code]) => code ?? ''));
+
+/** What keeps a start from being tried at all, or the node from acting: it stands in the status, not in the events. */
+const NO_EVENT = /^(disk_silent|storage_missing|port_taken|volume_empty)$/;
+
+/** Where each way in says how it is. An event has the name of the way before that. */
+const WAYS = {
+  'app/ways.rs': 'machine',
+  'app/ways/lan.rs': 'lan',
+  'app/ways/public.rs': 'public',
+  'app/ways/acme.rs': 'public',
+  'app/ways/onion.rs': 'onion',
+} as const;
+
+/** Finds the codes of events, where they are written: an obstacle to a step is told with its own. */
+function events(): string[] {
+  const found = new Set<string>();
+  for (const [file, text] of sources()) {
+    const codes = caught(
+      text,
+      /append_event\(\s*(?:None|Some\([^"]*?\)),\s*"(\w+)"/g,
+      /self\.(?:note|tell)\(\s*(?:&\S+,\s*)?"(\w+)"/g,
+      /Some\(\("(\w+)", "/g,
+      /let event = \("(\w+)"/g,
+      /Found \{[^}]*?code: "(\w+)"/g,
+      /Obstacle \{\s*code: "(\w+)"/g,
+    );
+    for (const [called] of text.matchAll(/^(?:pub\S* )?(?:async )?fn (?:outcome|prove)\([\s\S]*?^}/gm)) {
+      codes.push(...caught(called, /"(rotat\w+)"/g));
+    }
+    for (const [called] of text.matchAll(/^fn (?:refused|no_secret|materialise_code)\([\s\S]*?^}/gm)) {
+      codes.push(...caught(called, /=> \(?"(\w+)"/g));
+    }
+    if (file === 'runtime/docker/images.rs') {
+      const [own = ''] = text.match(/fn code\(&self\)[\s\S]*?\n {4}\}/) ?? [];
+      codes.push(...caught(own, /=> "(\w+)"/g));
+    }
+    const way = WAYS[file as keyof typeof WAYS];
+    if (way) {
+      const own = caught(text, /(?<!EntranceKind::\w+ => )"([a-z_]+)",/g, /Self::\w+ => "(\w+)"/g);
+      codes.push(...own.map((code) => `${way}_${code}`));
+    }
+    for (const code of codes) if (!NO_EVENT.test(code)) found.add(code);
+  }
+  return [...found].sort();
+}
+
+test('whatever the node tells as an event is said in the language of the reader', () => {
+  const all = events();
+  expect(all.length).toBeGreaterThan(75);
+  for (const known of [
+    'started',
+    'failed',
+    'rotated',
+    'copy_renewed',
+    'pull_stalled',
+    'lan_open',
+    'sealed',
+  ]) {
+    expect(all).toContain(known);
+  }
+  expect(all.filter((code) => !(`event.${code}` in en))).toEqual([]);
+  // What is about a service names it.
+  const ofAll = all.filter((code) => !en[`event.${code}`]?.includes('{service}'));
+  const ofNode =
+    /^(machine|lan|public|onion)_|^(accepted|advisories_imported|down|key_file_added|passphrase_changed|sealed|unlocked|unlock_refused)$/;
+  expect(ofAll.filter((code) => !ofNode.test(code))).toEqual([]);
+  // What is said of nothing that the node tells is a word too many.
+  const told = Object.keys(en).filter((key) => key.startsWith('event.') && !key.endsWith('.service'));
+  expect(told.filter((key) => !all.includes(key.slice('event.'.length)))).toEqual([]);
+});
+
+/** Finds the actions of the audit log, where they are written. */
+function actions(): string[] {
+  const found = new Set<string>();
+  for (const [file, text] of sources()) {
+    const codes = caught(
+      text,
+      /note_in_tx\(\s*tx,\s*&?opened,\s*\([^"]*?(?:"nobody", |"machine", )?"(\w+)"/g,
+    );
+    if (file.startsWith('http/')) codes.push(...caught(text, /let act = \("(\w+)"/g));
+    const [act = ''] = text.match(/^fn act\([\s\S]*?^}/m) ?? [];
+    if (file === 'http/control.rs') codes.push(...caught(act, /\(\s*"(\w+)",\s/g));
+    for (const code of codes) found.add(code);
+  }
+  return [...found].sort();
+}
+
+test('whatever stands in the audit log is said in the language of the reader', () => {
+  const all = actions();
+  expect(all.length).toBeGreaterThan(30);
+  for (const known of [
+    'signed_in',
+    'sign_in_refused',
+    'set',
+    'purge',
+    'unlock',
+    'key_file',
+    'passkey_refused',
+  ]) {
+    expect(all).toContain(known);
+  }
+  expect(all.filter((action) => !(`audit.${action}` in en))).toEqual([]);
+  // Whose name is in no message would not be seen; a refusal has nobody's.
+  const said = all.filter((action) => !en[`audit.${action}`]?.includes('{actor}'));
+  expect(said).toEqual(['passkey_refused', 'sign_in_refused']);
+});
+
+/** Finds the settings of the manifests that come with the node: each with its help. */
+function settings(): Map<string, string> {
+  const found = new Map<string, string>();
+  const root = new URL('../../manifests/services/', import.meta.url);
+  for (const file of readdirSync(root).filter((one) => one.endsWith('.toml'))) {
+    let name: string | undefined;
+    for (const line of readFileSync(new URL(file, root), 'utf8').split('\n')) {
+      if (line.startsWith('[')) name = line.match(/^\[settings\.(\w+)\]$/)?.[1];
+      const help = name && line.match(/^help = "(.*)"$/)?.[1];
+      if (help) found.set(`${file.slice(0, -'.toml'.length)}.${name}`, help);
+    }
+  }
+  return found;
+}
+
+test('every setting of a bundled manifest has a name and a help in the language of the reader', () => {
+  const all = settings();
+  expect(all.size).toBeGreaterThan(30);
+  expect(all.get('lnd.alias')).toBe('The name that other Lightning nodes see.');
+  for (const [setting, help] of all) {
+    expect(en[`setting.${setting}`], setting).toBe(help);
+    expect(en, setting).toHaveProperty([`setting.${setting}.label`]);
+  }
+  const said = Object.keys(en).filter((key) => key.startsWith('setting.') && !key.endsWith('.label'));
+  expect(said.filter((key) => !all.has(key.slice('setting.'.length)))).toEqual([]);
+});

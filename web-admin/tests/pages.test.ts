@@ -169,6 +169,50 @@ test('a cashier is added by whoever shows the password, and sees the shop alone'
   await page.context().close();
 }, 60_000);
 
+/** Shows the owner's password where it is asked for. */
+async function confirm(page: Page): Promise<void> {
+  const question = page.getByRole('dialog', { name: 'Your password, please' });
+  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
+  await question.getByRole('button', { name: 'Go on' }).click();
+}
+
+test('somebody gets another role and a new password, and nobody may be the last owner', async () => {
+  const page = await visit('phone');
+  await begin(page, 'good');
+  await page.goto(`${origin}/people`);
+  const row = page.getByRole('listitem').filter({ hasText: CASHIER.name });
+  await row.getByText('Cashier').waitFor();
+  await row.getByRole('button', { name: 'Change till' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Change the account of till' });
+  const turn = dialog.getByRole('button', { name: 'Change the role' });
+  expect(await turn.isDisabled()).toBe(true);
+  await dialog.getByLabel('Role').selectOption('Manager');
+  await dialog.getByText('Keeps the services running').waitFor();
+  await look(page, 'account-changes');
+  // The node refuses what would leave it without an owner, in the dialog itself.
+  await page.route('**/api/v1/accounts/*', (route) =>
+    route.fulfill({ status: 409, json: { code: 'last_owner', message: 'it is the last owner', hint: '' } }),
+  );
+  await turn.click();
+  await dialog.getByText('This is the last owner.').waitFor();
+  await look(page, 'account-refused');
+  await page.unroute('**/api/v1/accounts/*');
+  await turn.click();
+  await confirm(page);
+  await page.getByText('till has another role now: Manager.').waitFor();
+  await row.getByText('Manager').waitFor();
+  await row.getByRole('button', { name: 'Change till' }).click();
+  const give = dialog.getByRole('button', { name: 'Give a new password' });
+  await dialog.getByLabel('New password', { exact: true }).fill('short');
+  await give.click();
+  await dialog.locator('.error').waitFor();
+  await dialog.getByLabel('New password', { exact: true }).fill('quite another sentence');
+  await give.click();
+  await page.getByText('till has a new password.').waitFor();
+  expect(await dialog.count()).toBe(0);
+  await page.context().close();
+}, 60_000);
+
 test('a program gets a key that is shown once, and loses it', async () => {
   const page = await visit();
   await begin(page, 'good');
@@ -180,9 +224,7 @@ test('a program gets a key that is shown once, and loses it', async () => {
   await card.getByLabel('What it is called').fill('monitor');
   await card.getByLabel('For how long').selectOption('7 days');
   await card.getByRole('button', { name: 'Give a program a key' }).click();
-  const question = page.getByRole('dialog', { name: 'Your password, please' });
-  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
-  await question.getByRole('button', { name: 'Go on' }).click();
+  await confirm(page);
   await card.getByRole('code').filter({ hasText: 'flash_t1_shown_once' }).waitFor();
   await look(page, 'programs');
   await card.getByRole('button', { name: 'I have put it there' }).click();
@@ -314,35 +356,66 @@ test('settings are changed once their plan was read, all with one plan', async (
   const page = await visit('phone');
   await begin(page, 'good');
   await page.goto(`${origin}/settings`);
-  const cache = page.getByLabel('Dbcache mib', { exact: true });
+  const cache = page.getByLabel('Cache memory', { exact: true });
   await cache.fill('3');
   await page.getByText('A whole number from 4 to 16,384 MiB.', { exact: true }).waitFor();
   expect(await page.getByRole('button', { name: 'See what it will do' }).isDisabled()).toBe(true);
   await cache.fill('900');
-  await page.getByLabel('Tor only', { exact: true }).selectOption('Yes');
+  await page.getByLabel('Only through Tor', { exact: true }).selectOption('Yes');
   await page.getByText('2 changes, not applied yet').waitFor();
   await page.getByRole('button', { name: 'See what it will do' }).click();
   const plan = page.getByRole('dialog');
   await plan.getByText('restart bitcoind: its settings changed').waitFor();
   await plan.getByText('restart lnd: its settings changed').waitFor();
   expect(await plan.getByRole('listitem').allTextContents()).toEqual([
-    'Bitcoin Core: Dbcache mib 450 → 900',
-    'Lightning: Tor only No → Yes',
+    'Bitcoin Core: Cache memory 450 → 900',
+    'Lightning: Only through Tor No → Yes',
   ]);
   await look(page, 'settings-plan');
   // Nothing happens before it is applied.
   await page.keyboard.press('Escape');
   await page.reload();
-  expect(await page.getByLabel('Dbcache mib', { exact: true }).inputValue()).toBe('450');
-  await page.getByLabel('Dbcache mib', { exact: true }).fill('900');
+  expect(await page.getByLabel('Cache memory', { exact: true }).inputValue()).toBe('450');
+  await page.getByLabel('Cache memory', { exact: true }).fill('900');
   await page.getByRole('button', { name: 'See what it will do' }).click();
   await plan.getByRole('button', { name: 'Apply' }).click();
   await page.getByText('It is applied.').waitFor();
-  expect(await page.getByLabel('Dbcache mib', { exact: true }).inputValue()).toBe('900');
+  expect(await page.getByLabel('Cache memory', { exact: true }).inputValue()).toBe('900');
   await page.reload();
   await expect
-    .poll(() => page.getByLabel('Dbcache mib', { exact: true }).inputValue(), { timeout: PATIENCE })
+    .poll(() => page.getByLabel('Cache memory', { exact: true }).inputValue(), { timeout: PATIENCE })
     .toBe('900');
+  await page.context().close();
+}, 60_000);
+
+test('what the node says in English is said in the language of the reader, and its own words stand behind it', async () => {
+  const page = await visit('phone');
+  await begin(page, 'good');
+  await page.goto(`${origin}/account`);
+  await page.getByLabel('Language').selectOption('Nederlands');
+  await heading(page, 'Mijn account').waitFor();
+  await page.goto(`${origin}/events`);
+  const row = page.getByRole('listitem').filter({ hasText: 'Nostr relay is onverwacht gestopt.' });
+  const told = row.getByText('ended by signal 9; tries again in 1 s');
+  expect(await told.isVisible()).toBe(false);
+  await row.getByText('Details', { exact: true }).click();
+  await told.waitFor();
+  expect(await row.getByRole('link', { name: 'Nostr relay' }).getAttribute('href')).toBe('/services/relay');
+  // What these pages do not know is told in the node's words.
+  await page.getByText('eCash mint polished its windows').waitFor();
+  await look(page, 'events-nl');
+  await page.goto(`${origin}/audit`);
+  const line = page.getByRole('row').filter({ hasText: 'owner heeft ingelogd.' });
+  await line.getByText('Details', { exact: true }).click();
+  await line.getByText('owner signed in from 192.168.1.20').waitFor();
+  await page.getByText('Iemand aan de machine').waitFor();
+  await look(page, 'audit-nl');
+  await page.goto(`${origin}/settings`);
+  await page.getByLabel('Alleen via Tor', { exact: true }).waitFor();
+  await page.getByText('Of elke verbinding via Tor gaat, waar Tor draait.').waitFor();
+  await page.getByLabel('Fee rate', { exact: true }).waitFor();
+  await page.getByText('What a payment through this node costs.').waitFor();
+  await look(page, 'settings-nl');
   await page.context().close();
 }, 60_000);
 
@@ -357,9 +430,7 @@ test('a password between two services is replaced by whoever shows the own one',
   await plan.getByText('restart lnd: a credential is replaced').waitFor();
   await look(page, 'replace-plan');
   await plan.getByRole('button', { name: 'Replace', exact: true }).click();
-  const question = page.getByRole('dialog', { name: 'Your password, please' });
-  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
-  await question.getByRole('button', { name: 'Go on' }).click();
+  await confirm(page);
   await page.getByText('It is replaced.').waitFor();
   await row.getByText('number 2').waitFor();
   // One that only its provider can make has no button.
@@ -408,12 +479,104 @@ test('a service is switched to another version once its plan was read', async ()
   await page.getByRole('button', { name: 'See what it will do' }).click();
   await plan.getByText('restart mint: its image changed').waitFor();
   await plan.getByRole('button', { name: 'Switch' }).click();
-  const question = page.getByRole('dialog', { name: 'Your password, please' });
-  await question.getByLabel('Password', { exact: true }).fill(OWNER.password);
-  await question.getByRole('button', { name: 'Go on' }).click();
+  await confirm(page);
   await page.getByText('It is switched.').waitFor();
   await page.getByText(digest, { exact: true }).waitFor();
   await page.getByText('Not on this machine yet').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('a service is left out, and its data are deleted once its name was typed', async () => {
+  const page = await visit('phone');
+  await begin(page, 'good');
+  const dialog = page.getByRole('dialog', { name: 'Leave this service out' });
+  await page.goto(`${origin}/services/bitcoind`);
+  await page.getByRole('button', { name: 'Leave this service out' }).click();
+  await dialog.getByRole('button', { name: 'Leave it out' }).click();
+  await dialog.getByText('electrs: it needs').waitFor();
+  await page.goto(`${origin}/services/mint`);
+  await page.getByRole('button', { name: 'Leave this service out' }).click();
+  await dialog.getByText('[services.mint]').waitFor();
+  await look(page, 'remove');
+  await dialog.getByRole('button', { name: 'Leave it out' }).click();
+  await page.getByText('eCash mint is left out. Its data stay.').waitFor();
+  await heading(page, 'eCash mint').waitFor();
+  const purge = page.getByRole('button', { name: 'Delete the data for ever' });
+  const name = page.getByLabel('Type its name again: mint');
+  for (const typed of ['', 'Mint', 'mint ']) {
+    await name.fill(typed);
+    expect(await purge.isDisabled()).toBe(true);
+  }
+  await name.fill('mint');
+  await look(page, 'purge');
+  await purge.click();
+  await page.getByText('The data of mint are deleted.').waitFor();
+  // Nothing else of it is left, and the node says so.
+  await page.reload();
+  await heading(page, 'There is no such service.').waitFor();
+  await name.fill('mint');
+  await purge.click();
+  await page.getByText('That service is not there any more.').waitFor();
+  await page.context().close();
+}, 60_000);
+
+test('a newer list of weaknesses is imported where its makers signed it', async () => {
+  const page = await visit('phone');
+  await begin(page, 'good');
+  await page.goto(`${origin}/services`);
+  const card = page.getByRole('region', { name: 'Known weaknesses' });
+  await card.getByText('number 3; it came with this version').waitFor();
+  await card.getByText('2 that are not about this node').click();
+  await card.getByText('Import a newer list').click();
+  await card.getByRole('button', { name: 'Import' }).click();
+  expect(await card.getByText('Choose this file.').count()).toBe(2);
+  const [list, signature] = [card.getByLabel(/^The list/), card.getByLabel(/^Its signature/)];
+  const file = (name: string, text: string) => ({
+    name,
+    mimeType: 'application/octet-stream',
+    buffer: Buffer.from(text),
+  });
+  await list.setInputFiles(file('film.mp4', 'x'.repeat(70_000)));
+  await card.getByText('larger than 61.4 kB').waitFor();
+  expect(await card.getByRole('button', { name: 'Import' }).isDisabled()).toBe(true);
+  const newer = [
+    ...['serial = 4', 'issued = "2026-01-02"', '[[advisory]]', 'id = "FLASH-2026-0001"'],
+    ...['service = "relay"', 'severity = "high"', 'text = "It loses notes."', 'action = "Run 1.1."'],
+  ];
+  await list.setInputFiles(file('advisories.toml', newer.join('\n')));
+  await signature.setInputFiles(file('advisories.toml.minisig', 'forged'));
+  await card.getByRole('button', { name: 'Import' }).click();
+  await card.getByText('The makers of this node did not sign this list.').waitFor();
+  await look(page, 'advisories-refused');
+  await signature.setInputFiles(file('advisories.toml.minisig', 'untrusted comment: signature'));
+  await card.getByRole('button', { name: 'Import' }).click();
+  await card.getByText('The newer list is known from now on.').waitFor();
+  await card.getByText('The list of January 2, 2026, number 4; it was imported.').waitFor();
+  const one = card.getByRole('listitem').filter({ hasText: 'It loses notes.' });
+  await one.getByText('Serious').waitFor();
+  await one.getByRole('link', { name: 'Nostr relay' }).waitFor();
+  await look(page, 'advisories');
+  await page.context().close();
+}, 60_000);
+
+test('a node that is stopped here is not told to be lost', async () => {
+  const page = await visit();
+  await begin(page, 'good');
+  await page.goto(`${origin}/services`);
+  await page.getByRole('button', { name: 'Stop the node' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Stop the node' });
+  await dialog.getByText('flash-node up').waitFor();
+  await look(page, 'stop');
+  await dialog.getByRole('button', { name: 'Stop the node' }).click();
+  await page.getByText('The node is stopping: first every service, then itself.').waitFor();
+  const over = page.getByText('You stopped the node.');
+  await over.waitFor();
+  expect(await page.getByText('No connection to the node.').count()).toBe(0);
+  await look(page, 'stopped');
+  // Once it was started again the page goes on.
+  await begin(page, 'good');
+  await over.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Stop the node' }).waitFor();
   await page.context().close();
 }, 60_000);
 
@@ -502,7 +665,7 @@ test('whoever has no mouse signs in, changes a setting, and comes back from a di
   await tabTo(page, 'Settings');
   await page.keyboard.press('Enter');
   await heading(page, 'Settings').waitFor();
-  await tabTo(page, 'Dbcache mib');
+  await tabTo(page, 'Cache memory');
   await page.keyboard.press('Control+A');
   await page.keyboard.type('900');
   await tabTo(page, 'See what it will do');

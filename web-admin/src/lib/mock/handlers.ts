@@ -1,7 +1,7 @@
 // Answers as the node answers, from a `MockNode`. What is not here is not mocked, and says so.
 import { http, HttpResponse, type RequestHandler } from 'msw';
 import type { NodeEvent, NodeStatus, Role, Schemas } from '#lib/api/client.ts';
-import { MockNode, OWNER, SCENES, SETUP_CODE, type Scene } from './node.ts';
+import { MockNode, OWNER, readFeed, SCENES, SETUP_CODE, type Scene } from './node.ts';
 
 const API = '*/api/v1';
 /** A level-L QR code is not needed to see where it stands. */
@@ -16,10 +16,18 @@ export function begin(scene: Scene): MockNode {
   return node;
 }
 
+/** Whether the node was stopped. */
+export const down = (): boolean => node.down;
+
 const refuse = (status: number, code: string, message: string, headers?: HeadersInit) =>
   HttpResponse.json<Schemas['ErrorBody']>({ code, message, hint: '' }, { status, headers });
 const done = () => new HttpResponse(null, { status: 204 });
 const body = async <T>(request: Request): Promise<T> => (await request.json()) as T;
+/** How long a node that is stopped still answers. Units: milliseconds. */
+const LAST = 300;
+const codes = (word: string): Schemas['RecoveryCodes'] => ({
+  recovery_codes: Array.from({ length: 10 }, (_, one) => `${word}-${1000 + one}`),
+});
 const signedOut = () => refuse(401, 'signed_out', 'nobody is signed in');
 
 /** Passes whom `roles` allow, and who has shown the password where it is asked for. */
@@ -62,9 +70,17 @@ function stream(request: Request): Response {
       };
       tell('status', node.status());
       past.forEach((event) => tell('event', event));
-      const readers = node.readers;
+      const { readers, streams } = node;
+      const end = (): void => {
+        leave();
+        controller.close();
+      };
       readers.add(tell);
-      leave = () => readers.delete(tell);
+      streams.add(end);
+      leave = () => {
+        readers.delete(tell);
+        streams.delete(end);
+      };
     },
     cancel: () => leave(),
   });
@@ -172,6 +188,40 @@ export const handlers: RequestHandler[] = [
     });
     return HttpResponse.json({ changed: true, text: `${id} is tried again\n` });
   }),
+  http.post(`${API}/services/:id/remove`, ({ params }) => {
+    const no = refused(RUN);
+    if (no) return no;
+    const id = String(params.id);
+    if (!node.services.some((one) => one.id === id))
+      return refuse(404, 'unknown_service', `there is no service ${id} to remove`);
+    const needs = node.edges.find((one) => one.to === id && node.services.some(({ id }) => id === one.from));
+    if (needs)
+      return refuse(
+        422,
+        'bad_manifest',
+        `${needs.from}: it needs \`${id}\`, and this node has no such service`,
+      );
+    node.leaveOut(id);
+    return HttpResponse.json({ changed: true, text: `stop ${id}\nits data stay\n` });
+  }),
+  http.post(`${API}/services/:id/purge`, async ({ params, request }) => {
+    const no = refused(OWN);
+    if (no) return no;
+    const { confirm } = await body<Schemas['PurgeBody']>(request);
+    const id = String(params.id);
+    if (confirm !== id) return refuse(403, 'confirm_mismatch', `${confirm} is not the name of ${id}`);
+    if (node.services.some((one) => one.id === id))
+      return refuse(409, 'not_removed', `${id} is still there, so its data stay`);
+    if (!node.left.delete(id)) return refuse(404, 'unknown_service', `nothing of ${id} is left`);
+    return HttpResponse.json({ changed: true, text: `the data of ${id} were deleted\n` });
+  }),
+  http.post(`${API}/down`, () => {
+    const no = refused(OWN);
+    if (no) return no;
+    const stopped = node;
+    setTimeout(() => stopped.stop(), LAST);
+    return HttpResponse.json({ changed: true, text: 'stopping every service, then the daemon\n' });
+  }),
 
   http.post(`${API}/plan`, () => {
     const no = refused(READ);
@@ -271,6 +321,20 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json({ changed: true, text: `restart ${id}: its image changed\n` });
   }),
 
+  http.get(`${API}/advisories`, () => refused(READ) ?? HttpResponse.json(node.advisories())),
+  http.post(`${API}/advisories`, async ({ request }) => {
+    const no = refused(OWN);
+    if (no) return no;
+    const { text, signature } = await body<Schemas['AdvisoriesBody']>(request);
+    if (!signature.startsWith('untrusted comment:'))
+      return refuse(422, 'not_signed', 'the advisories are not signed by the key of this release');
+    const feed = readFeed(text);
+    if (feed.serial < node.feed.serial) return refuse(409, 'old_advisories', 'newer ones are known');
+    const changed = feed.serial > node.feed.serial;
+    if (changed) node.feed = feed;
+    return HttpResponse.json({ changed, text: `advisories of ${feed.issued}\n` });
+  }),
+
   http.post(`${API}/account/language`, async ({ request }) => {
     const { language } = await body<Schemas['LanguageBody']>(request);
     const own = node.accounts.find((one) => one.id === node.signedIn);
@@ -297,9 +361,22 @@ export const handlers: RequestHandler[] = [
     const own = node.accounts.find((one) => one.id === node.signedIn);
     if (!own || code !== '123456') return refuse(401, 'wrong_second_factor', 'that code is wrong');
     [own.second_factor, own.recovery_codes_left] = [true, 10];
-    return HttpResponse.json({
-      recovery_codes: Array.from({ length: 10 }, (_, one) => `ABCD-${1000 + one}`),
-    });
+    return HttpResponse.json(codes('ABCD'));
+  }),
+  http.delete(`${API}/account/second-factor`, () => {
+    const no = refused(ALL, true);
+    if (no) return no;
+    const own = node.accounts.find((one) => one.id === node.signedIn);
+    if (own) [own.second_factor, own.recovery_codes_left] = [false, 0];
+    return done();
+  }),
+  http.post(`${API}/account/recovery-codes`, () => {
+    const no = refused(ALL, true);
+    if (no) return no;
+    const own = node.accounts.find((one) => one.id === node.signedIn);
+    if (!own?.second_factor) return refuse(409, 'no_second_factor', 'there is no second factor');
+    own.recovery_codes_left = 10;
+    return HttpResponse.json(codes('WXYZ'));
   }),
   http.get(`${API}/account/passkeys`, () => refused(ALL) ?? HttpResponse.json({ items: node.passkeys })),
   http.post(`${API}/account/passkeys/begin`, () => {
@@ -350,10 +427,23 @@ export const handlers: RequestHandler[] = [
     };
     return (
       refused(ALL) ??
-      HttpResponse.json({ items: [own, { ...own, id: 's2', agent: 'Phone', current: false }] })
+      HttpResponse.json({
+        items: [own, ...node.elsewhere.map((agent) => ({ ...own, id: agent, agent, current: false }))],
+      })
     );
   }),
-  http.delete(`${API}/sessions/:id`, () => refused(ALL) ?? done()),
+  http.delete(`${API}/sessions`, () => {
+    const no = refused(ALL);
+    if (no) return no;
+    node.elsewhere = [];
+    return done();
+  }),
+  http.delete(`${API}/sessions/:id`, ({ params }) => {
+    const no = refused(ALL);
+    if (no) return no;
+    node.elsewhere = node.elsewhere.filter((one) => one !== params.id);
+    return done();
+  }),
   http.get(`${API}/accounts`, () => {
     const items = node.accounts.map(({ password: _, ...account }) => account);
     return refused(OWN) ?? HttpResponse.json({ items });
@@ -367,6 +457,20 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json(node.add(asked.name, asked.password, asked.role, asked.language), {
       status: 201,
     });
+  }),
+  http.patch(`${API}/accounts/:id`, async ({ params, request }) => {
+    const no = refused(OWN, true);
+    if (no) return no;
+    const { role, password } = await body<Schemas['ChangesBody']>(request);
+    const one = node.accounts.find((account) => account.id === params.id);
+    if (!one) return refuse(404, 'not_found', 'there is no such account');
+    const owners = node.accounts.filter((account) => account.role === 'owner');
+    if (role && role !== 'owner' && one.role === 'owner' && owners.length === 1)
+      return refuse(409, 'last_owner', 'this is the last owner');
+    one.role = role ?? one.role;
+    one.password = password ?? one.password;
+    const { password: _, ...account } = one;
+    return HttpResponse.json(account);
   }),
   http.delete(`${API}/accounts/:id`, ({ params }) => {
     const no = refused(OWN, true);

@@ -85,13 +85,13 @@ const settings = (): Schemas['ServiceSettings'][] => [
     id: 'bitcoind',
     title: 'Bitcoin Core',
     settings: [
-      setting('dbcache_mib', 'Memory for the database cache.', 450, {
+      setting('dbcache_mib', 'Memory for the UTXO cache; more makes the first synchronisation faster.', 450, {
         type: 'integer',
         min: 4,
         max: 16384,
         unit: 'MiB',
       }),
-      setting('prune', 'How much of the chain is kept.', 'off', {
+      setting('prune', 'How many blocks stay on the disk. Electrs needs all of them: off.', 'off', {
         type: 'choice',
         options: ['off', 'one_year', 'six_months'],
       }),
@@ -101,9 +101,15 @@ const settings = (): Schemas['ServiceSettings'][] => [
     id: 'lnd',
     title: 'Lightning',
     settings: [
-      setting('alias', 'What other nodes call this one.', 'Flash Node', { max_length: 32 }),
+      setting('alias', 'The name that other Lightning nodes see.', 'Flash Node', { max_length: 32 }),
       setting('tor_only', 'Whether every connection goes through Tor, where Tor runs.', false, {
         type: 'bool',
+      }),
+      // One that these pages do not know, as a manifest of the operator's own has.
+      setting('fee_rate', 'What a payment through this node costs.', 1, {
+        type: 'integer',
+        min: 0,
+        max: 5000,
       }),
     ],
   },
@@ -160,6 +166,46 @@ const image = (service: string, reference: string): Schemas['Image'] => ({
   version: `${service} 1.0`,
 });
 
+type Feed = Omit<Schemas['Advisories'], 'advisories'> & { advisories: Omit<Schemas['Advisory'], 'here'>[] };
+
+/** What came with the release. */
+const feed = (): Feed => ({
+  imported: false,
+  issued: '2025-11-28',
+  serial: 3,
+  advisories: [
+    {
+      id: 'FLASH-2025-0002',
+      manifest: 'mint',
+      severity: 'critical',
+      text: 'It can be stopped from afar.',
+      action: 'Run a newer version.',
+    },
+    {
+      id: 'FLASH-2025-0001',
+      manifest: 'btcpay',
+      severity: 'medium',
+      text: 'A hole lets strangers read who paid.',
+      action: 'Run BTCPay Server 2.4.2 or newer.',
+    },
+  ],
+});
+
+/** Reads as much of a file of advisories as tests write: a name and a value in each line. */
+export function readFeed(text: string): Feed {
+  const [head = '', ...rest] = text.split('[[advisory]]');
+  const value = (of: string, name: string): string =>
+    new RegExp(`^${name} = "?(.*?)"?$`, 'm').exec(of)?.[1] ?? '';
+  const advisories = rest.map((one) => ({
+    id: value(one, 'id'),
+    manifest: value(one, 'service'),
+    severity: value(one, 'severity') as Schemas['Severity'],
+    text: value(one, 'text'),
+    action: value(one, 'action'),
+  }));
+  return { imported: true, issued: value(head, 'issued'), serial: Number(value(head, 'serial')), advisories };
+}
+
 export class MockNode {
   settings = settings();
   edges: Schemas['Edge'][] = [];
@@ -174,11 +220,22 @@ export class MockNode {
   events: NodeEvent[] = [];
   audit: AuditRow[] = [];
   tokens: Schemas['Token'][] = [];
+  feed = feed();
+  /** Where else whoever is signed in is signed in. */
+  elsewhere = ['Phone', 'Tablet'];
+  /** Services that were left out and whose data are still there. */
+  readonly left = new Set<string>();
+  /** Another one for each start. */
+  readonly pid = Math.floor(performance.now());
+  /** Whether it was stopped: nobody answers until another scene begins. */
+  down = false;
   passkeys: Schemas['Passkey'][] = [];
   /** The name by which the page was opened last, where there can be passkeys for it. */
   passkeyName: string | null = null;
   /** Called with each event and each new status. */
   readonly readers = new Set<(kind: 'event' | 'status', data: NodeEvent | NodeStatus) => void>();
+  /** Ends each stream. */
+  readonly streams = new Set<() => void>();
 
   constructor(scene: Scene) {
     this.services = scene === 'empty' ? [] : scene === 'trouble' ? trouble() : good();
@@ -194,10 +251,17 @@ export class MockNode {
     }
     if (scene === 'good' || scene === 'trouble' || scene === 'empty') this.signIn(OWNER.name);
     for (const [index, one] of this.services.entries()) {
-      this.happened('started', `${one.id} was started`, one.id, NOW - (300 - index) * MINUTE);
-      this.happened('ready', `${one.id} is ready`, one.id, NOW - (299 - index) * MINUTE);
+      this.happened('started', 'started', one.id, NOW - (300 - index) * MINUTE);
+      this.happened('first_ready', 'is ready for the first time', one.id, NOW - (299 - index) * MINUTE);
     }
-    this.note('up', 'the node was started');
+    if (this.services.length) {
+      this.happened('failed', 'ended by signal 9; tries again in 1 s', 'relay', NOW - 60 * MINUTE);
+      this.happened('started', 'started', 'relay', NOW - 59 * MINUTE);
+      this.happened('lan_open', 'Open to your own network, encrypted.', null, NOW - 30 * MINUTE);
+      // A newer node may tell what these pages do not know.
+      this.happened('polished', 'polished its windows', 'mint', NOW - 20 * MINUTE);
+    }
+    this.note('account_reset', `${OWNER.name} was reset at the machine`, 'machine');
   }
 
   get account(): Account | undefined {
@@ -226,7 +290,7 @@ export class MockNode {
       network: 'regtest',
       play_money: true,
       version: '0.1.0',
-      pid: 4242,
+      pid: this.pid,
       api: 'http://127.0.0.1:4420',
       cursor: this.events.length,
       vault: { state: 'open', exists: true, passphrase_set: this.passphraseSet, text: 'the vault is open' },
@@ -246,6 +310,16 @@ export class MockNode {
     const passkey = { id, label, site: this.passkeyName ?? 'shop.local', created_at: NOW, used_at: null };
     this.passkeys.push(passkey);
     return passkey;
+  }
+
+  /** What is known to be dangerous; in trouble, the mint's version is. */
+  advisories(): Schemas['Advisories'] {
+    const trouble = this.services.some((one) => one.state === 'needs_you');
+    const advisories = this.feed.advisories.map((one) => {
+      const there = this.services.some(({ id }) => id === one.manifest) && (trouble || this.feed.imported);
+      return { ...one, here: there ? [{ service: one.manifest, version: '1.0' }] : [] };
+    });
+    return { ...this.feed, advisories: advisories.sort((a, b) => b.here.length - a.here.length) };
   }
 
   /** What needs whoever is signed in. */
@@ -359,7 +433,7 @@ export class MockNode {
     this.stage = 'sign_in';
     this.signedIn = found.id;
     found.signed_in_at = NOW;
-    this.note('signed_in', `${name} signed in`);
+    this.note('signed_in', `${name} signed in from 192.168.1.20`);
   }
 
   change(id: string, change: Partial<ServiceStatus>): void {
@@ -370,8 +444,25 @@ export class MockNode {
   /** Starts a service again, as a change makes the node do. */
   restart(id: string): void {
     this.change(id, { state: 'stopping' });
-    this.happened('restarted', `${id} was restarted`, id);
+    this.happened('stopping', 'asked to stop: its settings changed', id);
+    this.happened('started', 'started', id);
     this.change(id, { state: 'running', started_at: NOW });
+  }
+
+  /** Stops a service for good; its data stay. */
+  leaveOut(id: string): void {
+    this.change(id, { state: 'stopping' });
+    this.left.add(id);
+    this.services = this.services.filter((one) => one.id !== id);
+    this.happened('stopped', `${id} was stopped`, id);
+    this.readers.forEach((tell) => tell('status', this.status()));
+  }
+
+  /** Stops every service, then itself. */
+  stop(): void {
+    this.services.forEach(({ id }) => this.change(id, { state: 'stopping' }));
+    this.down = true;
+    this.streams.forEach((end) => end());
   }
 
   happened(code: string, text: string, about: string | null, at = NOW): void {
@@ -380,8 +471,7 @@ export class MockNode {
     this.readers.forEach((tell) => tell('event', event));
   }
 
-  note(action: string, text: string): void {
-    const actor = this.account?.name ?? 'machine';
+  note(action: string, text: string, actor = this.account?.name ?? 'machine'): void {
     this.audit.unshift({ seq: this.audit.length + 1, at: NOW, actor, action, text });
   }
 }

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
 import { getResponse } from 'msw';
 import type { Connect, Plugin } from 'vite';
-import { handlers } from './handlers.ts';
+import { down, handlers } from './handlers.ts';
 
 async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const pieces: Buffer[] = [];
@@ -39,6 +39,8 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Prom
 
 const middleware: Connect.NextHandleFunction = (request, response, next) => {
   if (!/^\/(api|mock)\//.test(request.url ?? '')) return next();
+  // A node that was stopped answers nothing; another scene begins anew.
+  if (down() && request.url?.startsWith('/api/')) return void request.destroy();
   answer(request, response).catch(next);
 };
 

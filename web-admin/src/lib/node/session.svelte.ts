@@ -10,7 +10,20 @@ class Here {
   view = $state.raw<SessionView>();
   failure = $state.raw<Failure>();
   readonly live = new Live(() => void this.look());
+  /** The node's process that was stopped from this page. */
+  #stopped = $state<number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Whether the node was stopped from this page; over once it was started again. */
+  get stopped(): boolean {
+    return this.#stopped !== undefined && this.#stopped === this.live.status?.pid;
+  }
+
+  /** Stops the node, and says from then on why it is away. */
+  async stop(): Promise<void> {
+    await answer(api.post('/api/v1/down'));
+    this.#stopped = this.live.status?.pid;
+  }
 
   get account(): Account | undefined {
     return this.view?.account ?? undefined;
@@ -34,6 +47,8 @@ class Here {
     clearTimeout(this.#timer);
     try {
       await this.#take(await answer(api.get('/api/v1/session')));
+      // Inside a container each process may have the same number.
+      if (this.failure) this.#stopped = undefined;
       this.failure = undefined;
     } catch (error) {
       this.failure = error as Failure;

@@ -49,6 +49,11 @@ class Words {
   knows(key: string): key is Key {
     return key in en;
   }
+
+  /** Says whether `key` has a message that says in English what the node says: then ours may stand in its place. */
+  translates(key: string, english: string): key is Key {
+    return this.knows(key) && en[key] === english;
+  }
 }
 
 export const words = new Words();
@@ -65,6 +70,13 @@ export function guessLanguage(): string {
 /** Writes a time as people read it. Units: milliseconds since the Unix epoch. */
 export function when(at: number): string {
   return new Intl.DateTimeFormat(words.language, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
+}
+
+/** Writes a day as people read it. Shape: `YYYY-MM-DD`, of no time zone. */
+export function day(date: string): string {
+  return new Intl.DateTimeFormat(words.language, { dateStyle: 'long', timeZone: 'UTC' }).format(
+    new Date(date),
+  );
 }
 
 /** Further ahead than this only the day is told. Units: milliseconds. */
