@@ -22,6 +22,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod token;
+mod used;
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -41,6 +42,7 @@ use self::attempt::Lanes;
 use self::code::Hash;
 use self::passkey::Unfinished;
 use self::repo::Kept;
+use self::used::Uses;
 use crate::clock::Clock;
 use crate::clock::UnixMillis;
 use crate::entropy::Entropy;
@@ -214,6 +216,7 @@ pub struct Accounts {
     waiting: AtomicUsize,
     /// What was begun with an authenticator.
     unfinished: Unfinished,
+    uses: Uses,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -247,6 +250,7 @@ impl Accounts {
             looking: Mutex::default(),
             waiting: AtomicUsize::new(0),
             unfinished: Unfinished::default(),
+            uses: Uses::default(),
         }
     }
 
@@ -353,19 +357,6 @@ impl Accounts {
         write: impl FnOnce(&Transaction<'_>) -> Result<T, AccountError>,
     ) -> Result<T, AccountError> {
         opened.database.write(POINTS, write)
-    }
-
-    /// Writes down that something was used. A disk that takes nothing must not keep people from looking at the node: what
-    /// is not written down ends sooner.
-    fn note_use(
-        &self,
-        opened: &Opened,
-        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-    ) {
-        let noted = self.write_in(opened, |tx| write(tx).map_err(|e| opened.sql(e).into()));
-        if let Err(error) = noted {
-            tracing::warn!(%error, "when a session or token was used last is not written down");
-        }
     }
 
     fn note_in_tx(

@@ -34,6 +34,7 @@ use super::repo::KeptSession;
 use super::role::Role;
 use super::second_factor;
 use super::shown_in_tx;
+use super::used::Used;
 use crate::clock::UnixMillis;
 use crate::secret::SecretBytes;
 
@@ -201,7 +202,7 @@ impl Accounts {
             return Ok(None);
         }
         if now.since(session.seen_at) > SEEN_EVERY {
-            self.note_use(&opened, |tx| repo::see_session_in_tx(tx, &session.id, now));
+            self.note_use(&opened, Used::Session(session.id.clone()));
         }
         Ok(Some(Principal::Person(SignedIn {
             session: session.id,

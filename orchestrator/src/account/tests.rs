@@ -666,6 +666,54 @@ fn a_token_of_the_machine_ends_with_the_oldest_owner() {
 }
 
 #[test]
+fn uses_that_come_at_once_are_all_written_down() {
+    let (shop, _) = Shop::owned();
+    let values: Vec<_> = (0..24)
+        .map(|number| {
+            let token = NewToken {
+                name: format!("program {number}"),
+                role: Role::Auditor,
+                days: 9,
+            };
+            shop.accounts
+                .add_token(&Principal::Machine, &token)
+                .unwrap()
+                .0
+        })
+        .collect();
+    let together = std::sync::Barrier::new(values.len());
+    std::thread::scope(|scope| {
+        for value in &values {
+            let (accounts, together) = (&shop.accounts, &together);
+            scope.spawn(move || {
+                together.wait();
+                let value = value.expose_text().unwrap();
+                assert!(accounts.program(value).unwrap().is_some());
+            });
+        }
+    });
+    let tokens = shop.accounts.tokens().unwrap();
+    assert_eq!(tokens.len(), values.len());
+    assert!(
+        tokens.iter().all(|token| token.used_at.is_some()),
+        "{tokens:?}"
+    );
+    // A disk that took nothing once is asked again.
+    fixture::fail_writes(&shop.accounts, true);
+    shop.pass(Duration::from_secs(61));
+    let value = values[0].expose_text().unwrap();
+    assert!(shop.accounts.program(value).unwrap().is_some());
+    let used_at = || {
+        let mut tokens = shop.accounts.tokens().unwrap().into_iter();
+        tokens.find(|one| one.name == "program 0").unwrap().used_at
+    };
+    let before = used_at();
+    fixture::fail_writes(&shop.accounts, false);
+    assert!(shop.accounts.program(value).unwrap().is_some());
+    assert!(used_at() > before);
+}
+
+#[test]
 fn who_loses_a_role_loses_the_tokens_made_with_it() {
     let (shop, olga) = Shop::owned();
     let by = person(&olga);

@@ -15,6 +15,7 @@ use super::people;
 use super::repo;
 use super::repo::KeptToken;
 use super::role::Role;
+use super::used::Used;
 use crate::secret::SecretBytes;
 
 /// How many days a token lives.
@@ -144,7 +145,7 @@ impl Accounts {
             return Ok(None);
         };
         if kept.used_at.is_none_or(|used| now.since(used) > SEEN_EVERY) {
-            self.note_use(&opened, |tx| repo::use_token_in_tx(tx, &kept.id, now));
+            self.note_use(&opened, Used::Token(kept.id.clone()));
         }
         Ok(Some(Principal::Program {
             token: kept.id,
