@@ -267,8 +267,13 @@ pub(super) async fn down(State(face): State<Face>, Asker(by): Asker) -> Answer {
 }
 
 pub(super) async fn carry_out(face: &Face, by: &Principal, command: Command) -> Answer {
-    if let Some((act, matters)) = act(&command) {
-        if matters {
+    if let Some((act, weight)) = act(&command) {
+        let confirmed = match weight {
+            Light => false,
+            OfPeople => matches!(by, Principal::Person(_)),
+            Heavy => true,
+        };
+        if confirmed {
             let asks = by.clone();
             blocking(face, move |accounts| access::confirm(accounts, &asks)).await?;
         }
@@ -313,10 +318,24 @@ fn opened(lan: Option<bool>, onion: Option<bool>) -> String {
         .join(" and ")
 }
 
-/// Returns what a command is called in the audit log, and whether it matters enough for the password to be shown again;
-/// nothing for one that only looks.
-fn act(command: &Command) -> Option<((&'static str, String), bool)> {
-    let (action, text, matters) = match command {
+/// How much a command matters, and so whether the password must be shown again before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Nobody shows it.
+    Light,
+    /// A person does; a program is trusted as far as its role goes.
+    OfPeople,
+    /// A person does, and a program is refused.
+    Heavy,
+}
+
+use Weight::Heavy;
+use Weight::Light;
+use Weight::OfPeople;
+
+/// Returns what a command is called in the audit log, and how much it matters; nothing for one that only looks.
+fn act(command: &Command) -> Option<((&'static str, String), Weight)> {
+    let (action, text, weight) = match command {
         Command::Plan | Command::Edges | Command::Audit | Command::Images => return None,
         Command::Set { dry_run, .. }
         | Command::SetImage { dry_run, .. }
@@ -326,48 +345,50 @@ fn act(command: &Command) -> Option<((&'static str, String), bool)> {
         {
             return None;
         }
-        Command::Apply => ("apply", "apply the files as they are".to_owned(), true),
+        Command::Apply => ("apply", "apply the files as they are".to_owned(), Heavy),
         Command::Set { changes, .. } => {
             let changes = changes.iter().map(|one| {
                 let value = shortened(&one.value);
                 format!("{}.{} to `{value}`", one.service, one.setting)
             });
             let text = changes.collect::<Vec<_>>().join(", ");
-            ("set", format!("set {text}"), false)
+            ("set", format!("set {text}"), OfPeople)
         }
-        Command::Remove { service } => ("remove", format!("leave {service} out"), true),
-        Command::Purge { service, .. } => ("purge", format!("delete the data of {service}"), true),
-        Command::Retry { service } => ("retry", format!("try {service} again"), false),
+        Command::Remove { service } => ("remove", format!("leave {service} out"), Heavy),
+        Command::Purge { service, .. } => ("purge", format!("delete the data of {service}"), Heavy),
+        Command::Retry { service } => ("retry", format!("try {service} again"), Light),
         Command::SetImage { service, image, .. } => (
             "set_image",
             format!("let {service} run in {}", shortened(image)),
-            true,
+            Heavy,
         ),
-        Command::ImportAdvisories { .. } => ("advisories", "import advisories".to_owned(), false),
-        Command::Open { lan, onion, .. } => ("access", opened(*lan, *onion), true),
+        Command::ImportAdvisories { .. } => {
+            ("advisories", "import advisories".to_owned(), OfPeople)
+        }
+        Command::Open { lan, onion, .. } => ("access", opened(*lan, *onion), Heavy),
         Command::Rotate { edges, .. } if edges.is_empty() => {
-            ("rotate", "replace every credential".to_owned(), true)
+            ("rotate", "replace every credential".to_owned(), Heavy)
         }
         Command::Rotate { edges, .. } => {
             let edges: Vec<String> = edges.iter().map(ToString::to_string).collect();
             let text = format!("replace the credential of {}", edges.join(", "));
-            ("rotate", text, true)
+            ("rotate", text, Heavy)
         }
-        Command::Down => ("down", "stop the node".to_owned(), true),
-        Command::Unlock { .. } => ("unlock", "unlock the vault".to_owned(), false),
-        Command::Seal => ("seal", "seal the vault".to_owned(), false),
+        Command::Down => ("down", "stop the node".to_owned(), Heavy),
+        Command::Unlock { .. } => ("unlock", "unlock the vault".to_owned(), Light),
+        Command::Seal => ("seal", "seal the vault".to_owned(), Light),
         Command::ChangePassphrase { .. } => (
             "passphrase",
             "set or change the passphrase".to_owned(),
-            true,
+            Heavy,
         ),
         Command::AddKeyFile { path } => (
             "key_file",
             format!("write a key file to {}", path.display()),
-            true,
+            Heavy,
         ),
     };
-    Some(((action, text), matters))
+    Some(((action, text), weight))
 }
 
 /// What somebody typed, cut to what a line of a log holds and without what would break it.

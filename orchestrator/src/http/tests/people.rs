@@ -168,6 +168,10 @@ fn body_for(path: &str) -> Value {
         "/api/v1/advisories" => json!({"text": "", "signature": ""}),
         "/api/v1/rotate" => json!({"edges": []}),
         "/api/v1/services/{id}/image" => json!({"image": image}),
+        "/api/v1/services/{id}/settings/{name}" => json!({"value": "shop"}),
+        "/api/v1/settings" => {
+            json!({"changes": [{"service": "mint", "setting": "name", "value": "shop"}]})
+        }
         "/api/v1/services/{id}/purge" => json!({"confirm": "nobody"}),
         "/api/v1/vault/passphrase" => json!({"current": null, "new": "a new passphrase"}),
         _ => json!({}),
