@@ -25,6 +25,7 @@ use crate::view::Advisories;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
+use crate::view::PlannedStep;
 use crate::view::Settings;
 
 /// One event of the node's history, kept in `state.db`.
@@ -169,6 +170,21 @@ pub struct Reply {
     pub text: String,
     /// Whether anything changes by it.
     pub changed: bool,
+    /// What is done to services, of a plan; empty where none is touched.
+    #[serde(default)]
+    pub steps: Vec<PlannedStep>,
+}
+
+impl Reply {
+    /// Answers in words alone.
+    #[must_use]
+    pub fn said(text: impl Into<String>, changed: bool) -> Self {
+        Self {
+            text: text.into(),
+            changed,
+            steps: Vec::new(),
+        }
+    }
 }
 
 /// A command that was refused; nothing was changed.

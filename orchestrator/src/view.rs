@@ -137,8 +137,21 @@ pub enum SettingValue {
 pub struct Edges {
     /// Every edge, sorted by who calls; there is no other way between two services.
     pub edges: Vec<Edge>,
-    /// What an operator must know beside them, a sentence each.
-    pub notes: Vec<String>,
+    /// What an operator must know beside them.
+    pub notes: Vec<EdgeNote>,
+}
+
+/// What an operator must know beside the edges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EdgeNote {
+    /// The machine code: `shared_network`, or `binds_every_address`.
+    pub code: String,
+    /// The service it is about, if one.
+    pub service: Option<String>,
+    /// Who else can reach that service's port.
+    pub others: Vec<String>,
+    /// One sentence for a person.
+    pub text: String,
 }
 
 /// One way from who calls to who answers.
@@ -340,4 +353,51 @@ pub struct Sample {
     pub memory_used: u64,
     /// Of the disk of the data folder. Units: bytes.
     pub disk_used: u64,
+}
+
+/// One step of a plan, for who shows it in words of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedStep {
+    /// The service.
+    pub service: String,
+    /// What is done to it.
+    pub action: PlannedAction,
+    /// How long the service may take to stop, where it is stopped. Units: seconds.
+    pub stop_seconds: Option<u32>,
+}
+
+/// What is done to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedAction {
+    /// It is stopped and cleared away; its data stay.
+    Remove,
+    /// It is asked to stop again.
+    Stop,
+    /// It did not stop in time, and is ended.
+    Kill,
+    /// What is left of it is cleared away; its data stay.
+    Clean,
+    /// It is watched over again, and not touched.
+    Supervise,
+    /// It is stopped, and started as it is wanted now.
+    Restart,
+    /// It is started.
+    Start,
+}
+
+impl PlannedAction {
+    /// Returns the word by which a plan prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Remove => "remove",
+            Self::Stop => "stop",
+            Self::Kill => "kill",
+            Self::Clean => "clean",
+            Self::Supervise => "supervise",
+            Self::Restart => "restart",
+            Self::Start => "start",
+        }
+    }
 }

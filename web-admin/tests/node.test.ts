@@ -165,7 +165,8 @@ describe.skipIf(missing.length > 0).each(WALKS)(
         await picture(owner, '5-settings');
         await owner.getByRole('button', { name: say('plan.look') }).click();
         const plan = owner.getByRole('dialog', { name: say('settings.title') });
-        await plan.getByText(/restart +relay/).waitFor();
+        const away = { service: 'Nostr relay', seconds: 30 };
+        await plan.getByText(say('plan.step.restart', away)).waitFor();
         await picture(owner, '6-plan');
         expect(await node.relayName()).not.toBe('The corner shop');
         await plan.getByRole('button', { name: say('settings.apply') }).click();
@@ -187,7 +188,8 @@ describe.skipIf(missing.length > 0).each(WALKS)(
         await picture(owner, '7-connections');
         await row.getByRole('button').click();
         const plan = owner.getByRole('dialog', { name: say('connections.replace.title') });
-        await plan.getByText(/restart +mint/).waitFor();
+        const away = { service: 'Cashu mint', seconds: 60 };
+        await plan.getByText(say('plan.step.restart', away)).waitFor();
         await picture(owner, '7-replace');
         await plan.getByRole('button', { name: say('connections.replace'), exact: true }).click();
         // Whoever typed the password a moment ago is not asked for it again.

@@ -365,12 +365,18 @@ test('settings are changed once their plan was read, all with one plan', async (
   await page.getByText('2 changes, not applied yet').waitFor();
   await page.getByRole('button', { name: 'See what it will do' }).click();
   const plan = page.getByRole('dialog');
-  await plan.getByText('restart bitcoind: its settings changed').waitFor();
-  await plan.getByText('restart lnd: its settings changed').waitFor();
+  const told = plan.getByText('restart lnd: its settings changed');
+  await told.waitFor({ state: 'attached' });
+  const away = 'is restarted and is away for a moment. It gets up to 30 seconds to finish what it does.';
   expect(await plan.getByRole('listitem').allTextContents()).toEqual([
     'Bitcoin Core: Cache memory 450 → 900',
     'Lightning: Only through Tor No → Yes',
+    `Bitcoin Core ${away}`,
+    `Lightning ${away}`,
   ]);
+  expect(await told.isVisible()).toBe(false);
+  await plan.getByText('Details', { exact: true }).click();
+  await told.waitFor();
   await look(page, 'settings-plan');
   // Nothing happens before it is applied.
   await page.keyboard.press('Escape');
@@ -379,6 +385,7 @@ test('settings are changed once their plan was read, all with one plan', async (
   await page.getByLabel('Cache memory', { exact: true }).fill('900');
   await page.getByRole('button', { name: 'See what it will do' }).click();
   await plan.getByRole('button', { name: 'Apply' }).click();
+  await confirm(page);
   await page.getByText('It is applied.').waitFor();
   expect(await page.getByLabel('Cache memory', { exact: true }).inputValue()).toBe('900');
   await page.reload();
@@ -416,6 +423,10 @@ test('what the node says in English is said in the language of the reader, and i
   await page.getByLabel('Fee rate', { exact: true }).waitFor();
   await page.getByText('What a payment through this node costs.').waitFor();
   await look(page, 'settings-nl');
+  await page.goto(`${origin}/connections`);
+  await page.getByText(/ is ook bereikbaar voor Bitcoin Core en Lightning, omdat/).waitFor();
+  await page.getByText('services are out in the moonlight').waitFor();
+  await look(page, 'connections-nl');
   await page.context().close();
 }, 60_000);
 
@@ -427,7 +438,7 @@ test('a password between two services is replaced by whoever shows the own one',
   await row.getByText('number 1').waitFor();
   await row.getByRole('button', { name: 'Replace Lightning → Bitcoin Core' }).click();
   const plan = page.getByRole('dialog', { name: 'Replace a password' });
-  await plan.getByText('restart lnd: a credential is replaced').waitFor();
+  await plan.getByText(/^Lightning is restarted/).waitFor();
   await look(page, 'replace-plan');
   await plan.getByRole('button', { name: 'Replace', exact: true }).click();
   await confirm(page);
@@ -445,7 +456,7 @@ test('what was written into files at the machine is applied once its plan was re
   await page.goto(`${origin}/services`);
   await page.getByRole('button', { name: 'See what it will do' }).click();
   const plan = page.getByRole('dialog', { name: 'Changed files' });
-  await plan.getByText('restart mint: its settings changed').waitFor();
+  await plan.getByText(/^eCash mint is restarted/).waitFor();
   await look(page, 'files-plan');
   await plan.getByRole('button', { name: 'Apply' }).click();
   await page.getByText('It is applied.').waitFor();
@@ -477,7 +488,7 @@ test('a service is switched to another version once its plan was read', async ()
   const digest = `sha256:${'ab'.repeat(32)}`;
   await page.getByLabel('Run another one').fill(digest);
   await page.getByRole('button', { name: 'See what it will do' }).click();
-  await plan.getByText('restart mint: its image changed').waitFor();
+  await plan.getByText(/^eCash mint is restarted/).waitFor();
   await plan.getByRole('button', { name: 'Switch' }).click();
   await confirm(page);
   await page.getByText('It is switched.').waitFor();
@@ -671,7 +682,7 @@ test('whoever has no mouse signs in, changes a setting, and comes back from a di
   await tabTo(page, 'See what it will do');
   await page.keyboard.press('Enter');
   const plan = page.getByRole('dialog', { name: 'Settings' });
-  await plan.getByText('restart').first().waitFor();
+  await plan.getByText(/^Bitcoin Core is restarted/).waitFor();
   // The focus does not leave a dialog, and goes back to what opened it.
   for (let steps = 0; steps < 6; steps += 1) {
     await page.keyboard.press('Tab');

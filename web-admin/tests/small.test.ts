@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { device } from '#lib/node/device.ts';
 import { graph, type Edge } from '#lib/node/graph.ts';
 import { differences, label, refused, type Setting } from '#lib/node/settings.ts';
 import { failure } from '#lib/api/client.ts';
@@ -198,5 +199,41 @@ test('a page knows whether it was opened from the network of the node', () => {
     'https://10.example/',
   ]) {
     expect(at(url), url).toBe(false);
+  }
+});
+
+test('a device is called what people call it', () => {
+  const mozilla = 'Mozilla/5.0';
+  const webkit = 'AppleWebKit/537.36 (KHTML, like Gecko)';
+  const known: [string, string][] = [
+    [`${mozilla} (X11; Linux x86_64) ${webkit} HeadlessChrome/156.0.0.0 Safari/537.36`, 'Chrome Linux'],
+    [
+      `${mozilla} (Windows NT 10.0; Win64; x64) ${webkit} Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0`,
+      'Microsoft Edge Windows',
+    ],
+    [`${mozilla} (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0`, 'Firefox Windows'],
+    [
+      `${mozilla} (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1`,
+      'Safari iPhone',
+    ],
+    [
+      `${mozilla} (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/141.0.0.0 Mobile/15E148 Safari/604.1`,
+      'Chrome iPhone',
+    ],
+    [
+      `${mozilla} (Linux; Android 10; K) ${webkit} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36`,
+      'Samsung Internet Android',
+    ],
+    [
+      `${mozilla} (Macintosh; Intel Mac OS X 10_15_7) ${webkit} Chrome/141.0.0.0 Safari/537.36`,
+      'Chrome macOS',
+    ],
+  ];
+  for (const [agent, name] of known) {
+    const found = device(agent);
+    expect(`${found?.browser} ${found?.system}`, agent).toBe(name);
+  }
+  for (const agent of ['', 'curl/8.5.0', 'a till', `${mozilla} (X11; Linux x86_64)`]) {
+    expect(device(agent), agent).toBeUndefined();
   }
 });

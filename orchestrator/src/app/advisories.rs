@@ -64,15 +64,12 @@ impl RealNode {
             feed.advisories.len()
         );
         if !changed {
-            return Ok(Reply {
-                text: format!("{told}: known already\n"),
-                changed,
-            });
+            return Ok(Reply::said(format!("{told}: known already\n"), changed));
         }
         self.note("advisories_imported", &told);
         let mut text = format!("{told}, are known from now on\n");
         text.push_str(&table(&self.known_advisories().await?));
-        Ok(Reply { text, changed })
+        Ok(Reply::said(text, changed))
     }
 }
 

@@ -61,10 +61,7 @@ impl RealNode {
         }
         reachable(&world, &mut lines);
         self.credentials(&mut lines).await?;
-        Ok(Reply {
-            text: lines.0,
-            changed: false,
-        })
+        Ok(Reply::said(lines.0, false))
     }
 
     async fn containers(&self, world: &World, lines: &mut Lines) {

@@ -23,6 +23,7 @@ use crate::manifest::choices::SetError;
 use crate::node::Change;
 use crate::node::Refusal;
 use crate::node::Reply;
+use crate::reconcile::plan::Step;
 use crate::reconcile::plan::plan;
 use crate::secret::SecretKey;
 use crate::store::durable;
@@ -66,7 +67,10 @@ impl RealNode {
         for moved in self.moved(world) {
             text.push_str(&format!("{}\n", moved.line()));
         }
-        Ok(Reply { text, changed })
+        Ok(Reply {
+            steps: due.steps.iter().map(Step::planned).collect(),
+            ..Reply::said(text, changed)
+        })
     }
 
     fn moved(&self, world: &World) -> Vec<Moved> {

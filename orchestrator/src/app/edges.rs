@@ -18,6 +18,7 @@ use crate::service::spec::ServiceSpec;
 use crate::view::Credential;
 use crate::view::CredentialWord;
 use crate::view::Edge;
+use crate::view::EdgeNote;
 use crate::view::Edges;
 use crate::view::Way;
 
@@ -44,7 +45,7 @@ pub(super) fn table(edges: &Edges) -> String {
         text.push('\n');
     }
     for note in &edges.notes {
-        text.push_str(&format!("{note}\n"));
+        text.push_str(&format!("{}\n", note.text));
     }
     text
 }
@@ -74,21 +75,30 @@ fn words(edge: &Edge) -> Words {
 
 /// Lists every edge of `world`, sorted by who calls.
 pub(super) fn edges(world: &World) -> Edges {
-    let mut notes: Vec<String> = overheard(world)
+    let mut notes: Vec<EdgeNote> = overheard(world)
         .into_iter()
         .map(|(id, others)| {
             let others: Vec<String> = others.iter().map(ToString::to_string).collect();
-            format!(
+            let text = format!(
                 "{id} binds every address of its own, because it can bind one only: {} can reach its port as well",
                 others.join(", ")
-            )
+            );
+            EdgeNote {
+                code: "binds_every_address".to_owned(),
+                service: Some(id.to_string()),
+                others,
+                text,
+            }
         })
         .collect();
     if world.subnets.is_none() {
-        notes.push(
-            "services run as processes and share this machine's network: credentials separate them, networks do not"
-                .to_owned(),
-        );
+        let text = "services run as processes and share this machine's network: credentials separate them, networks do not";
+        notes.push(EdgeNote {
+            code: "shared_network".to_owned(),
+            service: None,
+            others: Vec::new(),
+            text: text.to_owned(),
+        });
     }
     Edges {
         edges: lines(world),

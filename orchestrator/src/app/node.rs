@@ -177,7 +177,7 @@ impl RealNode {
         } else {
             format!("{service} was not waiting\n")
         };
-        Ok(Reply { text, changed })
+        Ok(Reply::said(text, changed))
     }
 
     /// A change that arrives while services stop would start them again behind the operator's back.
@@ -246,10 +246,7 @@ impl RealNode {
             ));
             self.with_vault(|vault| vault.recovery_key_shown()).await?;
         }
-        Ok(Reply {
-            text,
-            changed: true,
-        })
+        Ok(Reply::said(text, true))
     }
 
     pub(super) fn note(&self, code: &str, text: &str) {
@@ -366,15 +363,12 @@ impl RealNode {
                 purge::purge(handle, services, clock, &service, &confirm).await
             }
             Command::Retry { service } => self.retry(&service),
-            Command::Edges => Ok(Reply {
-                text: edges::table(&edges::edges(&self.parts.services.world())),
-                changed: false,
-            }),
+            Command::Edges => Ok(Reply::said(
+                edges::table(&edges::edges(&self.parts.services.world())),
+                false,
+            )),
             Command::Audit => self.audit().await,
-            Command::Images => Ok(Reply {
-                text: images::table(&self.kept_images().await),
-                changed: false,
-            }),
+            Command::Images => Ok(Reply::said(images::table(&self.kept_images().await), false)),
             Command::SetImage {
                 service,
                 image,
@@ -392,27 +386,21 @@ impl RealNode {
                 self.parts
                     .down
                     .send_modify(|stop| *stop = (*stop).max(Stop::Services));
-                Ok(Reply {
-                    text: "stopping every service, then the daemon\n".to_owned(),
-                    changed: true,
-                })
+                Ok(Reply::said(
+                    "stopping every service, then the daemon\n",
+                    true,
+                ))
             }
             Command::Unlock { with, from } => {
                 self.unlock(with, from).await?;
                 self.take_external_passwords();
                 self.note("unlocked", "the vault was unlocked");
-                Ok(Reply {
-                    text: "the vault is open\n".to_owned(),
-                    changed: true,
-                })
+                Ok(Reply::said("the vault is open\n", true))
             }
             Command::Seal => {
                 self.with_vault(|vault| vault.seal()).await?;
                 self.note("sealed", "the vault was sealed; services go on");
-                Ok(Reply {
-                    text: "the vault is sealed; services go on\n".to_owned(),
-                    changed: true,
-                })
+                Ok(Reply::said("the vault is sealed; services go on\n", true))
             }
             Command::ChangePassphrase { with, new, from } => {
                 let reply = self.change_passphrase(with, new, from).await?;
@@ -429,10 +417,7 @@ impl RealNode {
                 let text = format!(
                     "{shown} opens this vault from now on: whoever takes it and this machine has everything\n"
                 );
-                Ok(Reply {
-                    text,
-                    changed: true,
-                })
+                Ok(Reply::said(text, true))
             }
         }
     }

@@ -83,10 +83,10 @@ pub(super) async fn purge(
         .map_err(|error| internal(&error.to_string()))?
         .map_err(|error| refuse_store(&error))?;
     handle.nudge();
-    Ok(Reply {
-        text: format!("the data of {service} were deleted\n"),
-        changed: true,
-    })
+    Ok(Reply::said(
+        format!("the data of {service} were deleted\n"),
+        true,
+    ))
 }
 
 /// Finishes every deletion that was begun before this orchestrator: the operator confirmed it, and since then the

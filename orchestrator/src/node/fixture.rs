@@ -290,10 +290,7 @@ impl FixtureNode {
 }
 
 fn reply(text: &str, changed: bool) -> Result<Reply, Refusal> {
-    Ok(Reply {
-        text: text.to_owned(),
-        changed,
-    })
+    Ok(Reply::said(text, changed))
 }
 
 fn refusal(code: &str, message: &str, hint: &str) -> Refusal {

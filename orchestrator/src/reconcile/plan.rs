@@ -25,6 +25,8 @@ use crate::service::spec::EdgeSpec;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
+use crate::view::PlannedAction;
+use crate::view::PlannedStep;
 
 /// What is due now, and what is not and why.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,6 +54,27 @@ pub struct Step {
     pub action: Action,
     /// Why, one phrase each.
     pub because: Vec<String>,
+}
+
+impl Step {
+    /// Returns it as it is shown.
+    #[must_use]
+    pub fn planned(&self) -> PlannedStep {
+        let (action, stop) = match &self.action {
+            Action::Remove { stop } => (PlannedAction::Remove, Some(stop)),
+            Action::AskAgain { .. } => (PlannedAction::Stop, None),
+            Action::Kill { .. } => (PlannedAction::Kill, None),
+            Action::Clean => (PlannedAction::Clean, None),
+            Action::Supervise { .. } => (PlannedAction::Supervise, None),
+            Action::Restart { stop } => (PlannedAction::Restart, Some(stop)),
+            Action::Start { .. } => (PlannedAction::Start, None),
+        };
+        PlannedStep {
+            service: self.service.to_string(),
+            action,
+            stop_seconds: stop.map(|stop| stop.grace_seconds),
+        }
+    }
 }
 
 /// What is done to a service.
@@ -688,18 +711,10 @@ impl fmt::Display for Plan {
             count => writeln!(f, "{count} steps")?,
         }
         for step in &self.steps {
-            let word = match &step.action {
-                Action::Remove { .. } => "remove",
-                Action::AskAgain { .. } => "stop",
-                Action::Kill { .. } => "kill",
-                Action::Clean => "clean",
-                Action::Supervise { .. } => "supervise",
-                Action::Restart { .. } => "restart",
-                Action::Start { .. } => "start",
-            };
-            write!(f, "  {word:<9} {}", step.service)?;
-            if let Action::Remove { stop } | Action::Restart { stop } = &step.action {
-                write!(f, " (up to {} s to stop)", stop.grace_seconds)?;
+            let planned = step.planned();
+            write!(f, "  {:<9} {}", planned.action.as_str(), step.service)?;
+            if let Some(seconds) = planned.stop_seconds {
+                write!(f, " (up to {seconds} s to stop)")?;
             }
             writeln!(f, ": {}", step.because.join("; "))?;
         }

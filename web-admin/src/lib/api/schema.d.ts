@@ -1166,12 +1166,23 @@ export interface components {
             /** @description What carries it. */
             way: components["schemas"]["Way"];
         };
+        /** @description What an operator must know beside the edges. */
+        EdgeNote: {
+            /** @description The machine code: `shared_network`, or `binds_every_address`. */
+            code: string;
+            /** @description Who else can reach that service's port. */
+            others: string[];
+            /** @description The service it is about, if one. */
+            service?: string | null;
+            /** @description One sentence for a person. */
+            text: string;
+        };
         /** @description Who may reach whom, for what. */
         Edges: {
             /** @description Every edge, sorted by who calls; there is no other way between two services. */
             edges: components["schemas"]["Edge"][];
-            /** @description What an operator must know beside them, a sentence each. */
-            notes: string[];
+            /** @description What an operator must know beside them. */
+            notes: components["schemas"]["EdgeNote"][];
         };
         /** @description An address worth showing. */
         EndpointStatus: {
@@ -1420,6 +1431,23 @@ export interface components {
             /** @description The new passphrase. */
             new: components["schemas"]["SecretText"];
         };
+        /**
+         * @description What is done to a service.
+         * @enum {string}
+         */
+        PlannedAction: "remove" | "stop" | "kill" | "clean" | "supervise" | "restart" | "start";
+        /** @description One step of a plan, for who shows it in words of their own. */
+        PlannedStep: {
+            /** @description What is done to it. */
+            action: components["schemas"]["PlannedAction"];
+            /** @description The service. */
+            service: string;
+            /**
+             * Format: int32
+             * @description How long the service may take to stop, where it is stopped. Units: seconds.
+             */
+            stop_seconds?: number | null;
+        };
         /** @description The name of a service, typed again. */
         PurgeBody: {
             /** @description The name. */
@@ -1434,6 +1462,8 @@ export interface components {
         Reply: {
             /** @description Whether anything changes by it. */
             changed: boolean;
+            /** @description What is done to services, of a plan; empty where none is touched. */
+            steps?: components["schemas"]["PlannedStep"][];
             /** @description What happened or would happen, for a person; a plan prints as text. */
             text: string;
         };

@@ -87,6 +87,13 @@ function stream(request: Request): Response {
   return new Response(text, { headers: { 'content-type': 'text/event-stream' } });
 }
 
+/** The plan in which each of `services` is restarted. */
+const restarts = (services: string[], why: string): Schemas['Reply'] => ({
+  changed: services.length > 0,
+  text: services.map((id) => `restart ${id}: ${why}\n`).join(''),
+  steps: services.map((service) => ({ service, action: 'restart', stop_seconds: 30 })),
+});
+
 export const handlers: RequestHandler[] = [
   // For development and tests alone: begins another scene, or changes a service.
   http.post('*/mock/:scene', ({ params }) => {
@@ -233,8 +240,7 @@ export const handlers: RequestHandler[] = [
         'node.toml:9:1: no service `mind` is declared\n  hint: did you mean `mint`?',
       );
     }
-    const text = node.edited.map((id) => `restart   ${id}: its settings changed\n`).join('');
-    return HttpResponse.json({ text, changed: text !== '' });
+    return HttpResponse.json(restarts(node.edited, 'its settings changed'));
   }),
   http.post(`${API}/apply`, () => {
     const no = refused(RUN);
@@ -264,9 +270,9 @@ export const handlers: RequestHandler[] = [
   http.get(`${API}/machine`, () => refused(READ) ?? HttpResponse.json(node.machine())),
   http.get(`${API}/settings`, () => refused(READ) ?? HttpResponse.json({ services: node.settings })),
   http.post(`${API}/settings`, async ({ request }) => {
-    const no = refused(RUN);
-    if (no) return no;
     const { changes, dry_run } = await body<Schemas['SetManyBody']>(request);
+    const no = refused(RUN, !dry_run);
+    if (no) return no;
     const restarted = [...new Set(changes.map((one) => one.service))];
     if (!dry_run) {
       for (const change of changes) {
@@ -280,10 +286,9 @@ export const handlers: RequestHandler[] = [
       }
       restarted.forEach((id) => node.restart(id));
     }
-    const text = restarted.map((id) => `restart ${id}: its settings changed\n`).join('');
-    return HttpResponse.json({ changed: true, text });
+    return HttpResponse.json(restarts(restarted, 'its settings changed'));
   }),
-  http.get(`${API}/edges`, () => refused(READ) ?? HttpResponse.json({ edges: node.edges, notes: [] })),
+  http.get(`${API}/edges`, () => refused(READ) ?? HttpResponse.json(node.reaches())),
   http.post(`${API}/rotate`, async ({ request }) => {
     const asked = await body<Schemas['RotateBody']>(request);
     const no = refused(RUN, !asked.dry_run);
@@ -300,8 +305,7 @@ export const handlers: RequestHandler[] = [
       );
       ends.forEach((id) => node.restart(id));
     }
-    const text = ends.map((id) => `restart ${id}: a credential is replaced\n`).join('');
-    return HttpResponse.json({ changed: true, text });
+    return HttpResponse.json(restarts(ends, 'a credential is replaced'));
   }),
   http.get(`${API}/images`, () => {
     return refused(READ) ?? HttpResponse.json({ in_containers: true, images: node.images });
@@ -318,7 +322,7 @@ export const handlers: RequestHandler[] = [
       );
       node.restart(id);
     }
-    return HttpResponse.json({ changed: true, text: `restart ${id}: its image changed\n` });
+    return HttpResponse.json(restarts([id], 'its image changed'));
   }),
 
   http.get(`${API}/advisories`, () => refused(READ) ?? HttpResponse.json(node.advisories())),

@@ -264,6 +264,20 @@ export class MockNode {
     this.note('account_reset', `${OWNER.name} was reset at the machine`, 'machine');
   }
 
+  /** Who reaches whom, and what must be known beside it. */
+  reaches(): Schemas['Edges'] {
+    const notes: Schemas['EdgeNote'][] = [
+      {
+        code: 'binds_every_address',
+        service: 'mint',
+        others: ['bitcoind', 'lnd'],
+        text: 'mint binds every address of its own',
+      },
+      { code: 'moonlight', service: null, others: [], text: 'services are out in the moonlight' },
+    ];
+    return { edges: this.edges, notes: this.services.some((one) => one.id === 'mint') ? notes : [] };
+  }
+
   get account(): Account | undefined {
     const found = this.accounts.find((one) => one.id === this.signedIn);
     const passkey_names = [...new Set(this.passkeys.map((one) => one.site))];

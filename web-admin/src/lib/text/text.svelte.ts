@@ -72,6 +72,11 @@ export function when(at: number): string {
   return new Intl.DateTimeFormat(words.language, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
 }
 
+/** Writes several names as one list of people's language. */
+export function listed(names: string[]): string {
+  return new Intl.ListFormat(words.language).format(names);
+}
+
 /** Writes a day as people read it. Shape: `YYYY-MM-DD`, of no time zone. */
 export function day(date: string): string {
   return new Intl.DateTimeFormat(words.language, { dateStyle: 'long', timeZone: 'UTC' }).format(
