@@ -88,7 +88,7 @@ pub(super) const TABLE: &[Line] = &[
     ("POST", "/api/v1/down", Needs(Own)),
     ("GET", "/api/v1/edges", Needs(Read)),
     ("POST", "/api/v1/edges", Needs(Read)),
-    ("GET", "/api/v1/events", Needs(Read)),
+    ("GET", "/api/v1/events", Needs(Shop)),
     ("GET", "/api/v1/images", Needs(Read)),
     ("POST", "/api/v1/images", Needs(Read)),
     ("GET", "/api/v1/machine", Needs(Read)),
@@ -253,11 +253,10 @@ fn admit(
         Some(Confirmed(right)) => (right, true),
     };
     let Some(who) = who else {
+        let open = matches!(right, Read | Shop);
         return match accounts.stage() {
             // Nobody owns the node yet: it is read as by any user of this machine, and nothing more.
-            Stage::NoVault | Stage::SetUp if near && right == Read && is_reading(method) => {
-                Ok(None)
-            }
+            Stage::NoVault | Stage::SetUp if near && open && is_reading(method) => Ok(None),
             Stage::NoVault | Stage::SetUp => Err(AccountError::NotSetUp),
             Stage::Sealed => Err(AccountError::Sealed),
             Stage::SignIn => Err(AccountError::SignedOut),

@@ -7,7 +7,6 @@
     reason = "utoipa's macros write out the path of each type"
 )]
 
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
@@ -20,6 +19,7 @@ use super::access::Asker;
 use super::body::Form;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::read;
 use super::router::Face;
 use super::session::blocking;

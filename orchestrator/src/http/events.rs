@@ -36,6 +36,7 @@ use super::error::ApiError;
 use super::error::ErrorBody;
 use super::proxies::UNGATHERED;
 use super::router::Face;
+use super::shop;
 use crate::account::Principal;
 use crate::account::Right;
 use crate::node::Event;
@@ -73,7 +74,7 @@ pub(super) struct Gap {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what a stream is made of")]
 struct SentEvent {
-    /// `event`, `status`, `gap` or `error`.
+    /// `event`, `status`, `gap`, `error` or `shop`.
     event: String,
     /// What the name before it says, as JSON.
     data: String,
@@ -83,11 +84,12 @@ struct SentEvent {
 
 /// Streams events (`event: event`, with the cursor as id) and each new status (`event: status`, without an id).
 ///
-/// `event: gap` says that events are missing, `event: error` ends the stream with the one error shape.
+/// `event: gap` says that events are missing, `event: error` ends the stream with the one error shape. Who may not read
+/// the node is told `event: shop` alone: whether the shop is open, now and each time that changes.
 #[utoipa::path(get, path = "/api/v1/events", tag = "read",
     params(Wanted, ("Last-Event-ID" = Option<u64>, Header, description = "The cursor of the last event that the reader has")),
     responses(
-        (status = 200, description = "Server-sent events: event (Event), status (NodeStatus), gap (Gap), error (ErrorBody)",
+        (status = 200, description = "Server-sent events: event (Event), status (NodeStatus), gap (Gap), error (ErrorBody), shop (Shop)",
             content_type = "text/event-stream", body = SentEvent),
         (status = 400, description = "The query or the cursor is not understood", body = ErrorBody),
         (status = 503, description = "Too many streams are open", body = ErrorBody),
@@ -110,13 +112,21 @@ pub(super) async fn events(
     };
     let who = who.map(|who| who.0);
     let place = face.lanes.stream(who.as_ref())?;
-    let over = access::over(face.clone(), headers, who, Right::Read);
-    let reader = Reader::new(&face, place, last.or(wanted.after), &wanted);
-    let items = stream::unfold(reader, |mut reader| async move {
-        let item = reader.next().await?;
-        Some((Ok::<_, Infallible>(item), reader))
-    });
-    let stream = Sse::new(items.take_until(over));
+    // Nobody in particular is somebody at this machine, before the node has an owner.
+    let reads = who.as_ref().is_none_or(|who| who.may(Right::Read));
+    let right = if reads { Right::Read } else { Right::Shop };
+    let over = access::over(face.clone(), headers, who, right);
+    let items = if reads {
+        let reader = Reader::new(&face, place, last.or(wanted.after), &wanted);
+        let items = stream::unfold(reader, |mut reader| async move {
+            let item = reader.next().await?;
+            Some((item, reader))
+        });
+        items.left_stream()
+    } else {
+        shop::signs(&face, place, wanted.follow.unwrap_or(true)).right_stream()
+    };
+    let stream = Sse::new(items.map(Ok::<_, Infallible>).take_until(over));
     let stream = stream.keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE));
     Ok(([UNGATHERED], stream))
 }
@@ -254,7 +264,8 @@ impl Reader {
     }
 }
 
-fn event<T: Serialize>(name: &str, data: &T) -> sse::Event {
+/// Writes one event of a stream.
+pub(super) fn event<T: Serialize>(name: &str, data: &T) -> sse::Event {
     let text = serde_json::to_string(data).expect("our own types are JSON");
     sse::Event::default().event(name).data(text)
 }

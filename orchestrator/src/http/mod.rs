@@ -10,6 +10,7 @@ mod control;
 mod error;
 mod events;
 mod guard;
+mod json;
 mod lanes;
 mod logs;
 mod metrics;
@@ -26,6 +27,7 @@ mod router;
 mod server;
 mod session;
 mod settings;
+mod shop;
 mod socket;
 mod tasks;
 #[cfg(test)]

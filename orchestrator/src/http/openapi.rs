@@ -109,7 +109,7 @@ use super::access::Access;
         super::people::drop_token,
         super::people::audit_log,
         super::people::verify_audit_log,
-        super::people::shop,
+        super::shop::shop,
     ),
     components(schemas(super::events::Gap, crate::node::Event, crate::status::NodeStatus)),
     modifiers(&Everywhere),

@@ -8,7 +8,6 @@
     reason = "utoipa's macros write out the path of each type"
 )]
 
-use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::extract::Path;
 use axum::extract::State;
@@ -25,6 +24,7 @@ use super::access::Person;
 use super::body::Form;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::read;
 use super::router::Face;
 use super::session;

@@ -7,7 +7,6 @@
     reason = "utoipa's macros write out the path of each type"
 )]
 
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::Query;
 use axum::extract::State;
@@ -25,6 +24,7 @@ use super::body::Form;
 use super::body::SecretText;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::read;
 use super::router::Face;
 use super::session::blocking;
@@ -438,56 +438,4 @@ pub(super) async fn audit_log(
     (status = 403, description = "The role does not allow it", body = ErrorBody)))]
 pub(super) async fn verify_audit_log(State(face): State<Face>) -> Result<Json<Verdict>, ApiError> {
     Ok(Json(blocking(&face, Accounts::verify_audit_log).await?))
-}
-
-/// Whether the shop is open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(super) struct Shop {
-    /// True where every service is ready, false where one is not, null where that is not known.
-    open: Option<bool>,
-    /// The machine code, `snake_case`.
-    code: String,
-    /// One sentence for a person.
-    text: String,
-}
-
-/// Tells whether the shop is open, to everybody who works in it.
-#[utoipa::path(get, path = "/api/v1/shop", tag = "people", responses(
-    (status = 200, description = "Whether it is open", body = Shop),
-    (status = 401, description = "Nobody is signed in", body = ErrorBody)))]
-pub(super) async fn shop(State(face): State<Face>) -> Json<Shop> {
-    let services = face.status().services;
-    let waiting: Vec<&str> = services
-        .iter()
-        .filter(|service| service.ready.ok == Some(false))
-        .map(|service| service.title.as_str())
-        .collect();
-    let unknown = services.iter().any(|service| service.ready.ok.is_none());
-    let (open, code, text) = match (waiting.as_slice(), unknown) {
-        ([], false) if services.is_empty() => (
-            Some(false),
-            "empty",
-            "nothing that takes payments runs here".to_owned(),
-        ),
-        ([], false) => (
-            Some(true),
-            "open",
-            "everything that takes payments is ready".to_owned(),
-        ),
-        ([], true) => (
-            None,
-            "unknown",
-            "whether everything is ready is not known yet".to_owned(),
-        ),
-        (waiting, _) => (
-            Some(false),
-            "waiting",
-            format!("not ready yet: {}", waiting.join(", ")),
-        ),
-    };
-    Json(Shop {
-        open,
-        code: code.to_owned(),
-        text,
-    })
 }

@@ -8,7 +8,6 @@
 )]
 
 use axum::Extension;
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
@@ -18,6 +17,7 @@ use axum::response::IntoResponse;
 
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::proxies::Way;
 use super::router::Face;
 use crate::account::Principal;

@@ -33,6 +33,7 @@ use super::server::Api;
 use super::session;
 use super::session::Cookies;
 use super::settings;
+use super::shop;
 use super::tasks;
 use super::vault;
 use crate::account::Accounts;
@@ -214,7 +215,7 @@ fn changing() -> Router<Face> {
 fn people() -> Router<Face> {
     Router::new()
         .route("/api/v1/session", get(session::session))
-        .route("/api/v1/shop", get(people::shop))
+        .route("/api/v1/shop", get(shop::shop))
         .route(
             "/api/v1/accounts",
             get(people::accounts).post(people::add_account),

@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::ConnectInfo;
 use axum::extract::FromRequestParts;
 use axum::extract::Path;
@@ -35,6 +34,7 @@ use super::body::Form;
 use super::body::SecretText;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::proxies::Way;
 use super::read;
 use super::router::Face;

@@ -7,7 +7,6 @@
     reason = "utoipa's macros write out the path of each type"
 )]
 
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
@@ -22,6 +21,7 @@ use super::control::carry_out;
 use super::control::service;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::read;
 use super::router::Face;
 use crate::id::Name;

@@ -8,7 +8,6 @@
 )]
 
 use axum::Extension;
-use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde::Serialize;
@@ -16,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::router::Face;
 use crate::account::Account;
 use crate::account::Principal;

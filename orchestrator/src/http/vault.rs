@@ -10,7 +10,6 @@
 use std::path::PathBuf;
 
 use axum::Extension;
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine;
@@ -25,6 +24,7 @@ use super::control::carry_out;
 use super::control::record_if_possible;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::json::Json;
 use super::router::Face;
 use super::session::From;
 use super::session::blocking;

@@ -751,6 +751,31 @@ async fn oversized_bodies_and_long_passwords_cost_nothing() {
 }
 
 #[tokio::test]
+async fn a_cashiers_stream_carries_the_sign_of_the_shop_alone() {
+    let server = tcp().await;
+    server.people();
+    let cookie = server.cookie("cashier");
+    let mut stream = server
+        .open("GET", "/api/v1/events", &[("cookie", &cookie)])
+        .await;
+    let first = stream.until("\n\n").await;
+    assert!(first.starts_with("event: shop\n"), "{first}");
+    assert!(first.contains(r#""open":true"#), "{first}");
+    // What is no news of the shop is none for a till.
+    server.node.change(|status| status.version.push('1'));
+    server
+        .node
+        .change(|status| status.services[0].ready.ok = Some(false));
+    let closed = stream.until(r#""open":false"#).await;
+    assert_eq!(closed.matches("event: ").count(), 1, "{closed}");
+    assert!(!closed.contains("version"), "{closed}");
+    let once = server
+        .ask("GET", "/api/v1/events?follow=false", &cookie, &Value::Null)
+        .await;
+    assert_eq!(once.text.matches("event: shop").count(), 1, "{}", once.text);
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_the_session_that_opened_it() {
     let server = tcp().await;
     let cookies = server.set_up().await.cookies();

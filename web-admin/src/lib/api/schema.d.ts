@@ -339,7 +339,8 @@ export interface paths {
         };
         /**
          * Streams events (`event: event`, with the cursor as id) and each new status (`event: status`, without an id).
-         * @description `event: gap` says that events are missing, `event: error` ends the stream with the one error shape.
+         * @description `event: gap` says that events are missing, `event: error` ends the stream with the one error shape. Who may not read
+         *     the node is told `event: shop` alone: whether the shop is open, now and each time that changes.
          */
         get: operations["events"];
         put?: never;
@@ -1522,7 +1523,7 @@ export interface components {
         SentEvent: {
             /** @description What the name before it says, as JSON. */
             data: string;
-            /** @description `event`, `status`, `gap` or `error`. */
+            /** @description `event`, `status`, `gap`, `error` or `shop`. */
             event: string;
             /** @description The cursor, of `event` alone. */
             id?: string | null;
@@ -3119,7 +3120,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events: event (Event), status (NodeStatus), gap (Gap), error (ErrorBody) */
+            /** @description Server-sent events: event (Event), status (NodeStatus), gap (Gap), error (ErrorBody), shop (Shop) */
             200: {
                 headers: {
                     [name: string]: unknown;

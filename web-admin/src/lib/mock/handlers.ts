@@ -61,10 +61,18 @@ function stream(request: Request): Response {
     ? node.events.filter((event) => event.cursor > after)
     : node.events.slice(-tail);
   const encoder = new TextEncoder();
+  const cashier = node.accounts.some((one) => one.id === node.signedIn && one.role === 'cashier');
   let leave = () => {};
   const text = new ReadableStream<Uint8Array>({
     start(controller) {
+      let shown = '';
       const tell = (kind: 'event' | 'status', data: NodeEvent | NodeStatus): void => {
+        if (cashier) {
+          const shop = JSON.stringify(node.shop());
+          if (shop !== shown) controller.enqueue(encoder.encode(`event: shop\ndata: ${shop}\n\n`));
+          shown = shop;
+          return;
+        }
         const id = kind === 'event' ? `id: ${(data as NodeEvent).cursor}\n` : '';
         controller.enqueue(encoder.encode(`event: ${kind}\n${id}data: ${JSON.stringify(data)}\n\n`));
       };
@@ -169,12 +177,9 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json({ changed: true, text: 'the vault is sealed\n' });
   }),
   http.get(`${API}/shop`, () => {
-    const no = refused(ALL);
-    if (no) return no;
-    const open = node.services.every((one) => one.ready.ok === true);
-    return HttpResponse.json({ open, code: open ? 'open' : 'not_ready', text: '' });
+    return refused(ALL) ?? HttpResponse.json(node.shop());
   }),
-  http.get(`${API}/events`, ({ request }) => refused(READ) ?? stream(request)),
+  http.get(`${API}/events`, ({ request }) => refused(ALL) ?? stream(request)),
   http.get(`${API}/status`, () => refused(READ) ?? HttpResponse.json(node.status())),
   http.get(`${API}/services/:id/logs`, ({ params }) => {
     const no = refused(RUN);

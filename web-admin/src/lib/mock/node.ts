@@ -264,6 +264,12 @@ export class MockNode {
     this.note('account_reset', `${OWNER.name} was reset at the machine`, 'machine');
   }
 
+  /** Whether every service is ready. */
+  shop(): Schemas['Shop'] {
+    const open = this.services.every((one) => one.ready.ok === true);
+    return { open, code: open ? 'open' : 'waiting', text: '' };
+  }
+
   /** Who reaches whom, and what must be known beside it. */
   reaches(): Schemas['Edges'] {
     const notes: Schemas['EdgeNote'][] = [

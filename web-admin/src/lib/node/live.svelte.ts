@@ -1,6 +1,7 @@
-// Owns the one stream of what happens: status and events, kept up to date while somebody looks.
+// Owns the one stream of what happens: status and events, or for a cashier the sign of the shop, kept up to date while
+// somebody looks.
 // After a broken connection it goes on after the newest event that it has.
-import type { NodeEvent, NodeStatus } from '#lib/api/client.ts';
+import type { NodeEvent, NodeStatus, Shop } from '#lib/api/client.ts';
 
 /** How many events are kept; older ones are asked for again. */
 const KEPT = 500;
@@ -16,6 +17,8 @@ export class Live {
   status = $state.raw<NodeStatus>();
   /** Newest first. */
   events = $state.raw<NodeEvent[]>([]);
+  /** What a cashier is told in place of both. */
+  shop = $state.raw<Shop>();
   gap = $state(false);
   link = $state<Link>('connecting');
   /** When the node was last heard of. Units: milliseconds since the Unix epoch. */
@@ -45,6 +48,10 @@ export class Live {
       this.take(JSON.parse(message.data) as NodeEvent);
       this.#heard();
     });
+    source.addEventListener('shop', (message: MessageEvent<string>) => {
+      this.shop = JSON.parse(message.data) as Shop;
+      this.#heard();
+    });
     source.addEventListener('gap', () => (this.gap = true));
     // Two things arrive here: the node's own last words, which carry data, and a broken connection, which does not.
     source.addEventListener('error', () => {
@@ -59,6 +66,12 @@ export class Live {
     clearTimeout(this.#pause);
     this.#source?.close();
     this.#source = undefined;
+  }
+
+  /** Closes it, and forgets what somebody else was told. */
+  forget(): void {
+    this.close();
+    [this.status, this.events, this.shop, this.gap] = [undefined, [], undefined, false];
   }
 
   /** Takes an event once, however often it is sent. */

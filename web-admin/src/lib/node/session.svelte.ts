@@ -77,13 +77,9 @@ class Here {
     const language = view.account?.language ?? guessLanguage();
     if (language !== words.language) await words.speak(language);
     this.view = view;
-    if (view.stage !== 'signed_in' || view.account?.role === 'cashier') {
-      this.live.close();
-      this.live.status = undefined;
-      this.live.events = [];
-    } else if (before !== view.account?.id || this.live.link === 'off') {
-      this.live.open();
-    }
+    const another = before !== view.account?.id;
+    if (another || view.stage !== 'signed_in') this.live.forget();
+    if (view.stage === 'signed_in' && (another || this.live.link === 'off')) this.live.open();
   }
 }
 
