@@ -194,7 +194,7 @@ async fn books_are_shown_to_readers_alone() {
 /// Asks with HTTP Basic, and returns the whole answer.
 fn ask_as(url: &str, path: &str, basic: Option<&str>) -> String {
     let address = url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = TcpStream::connect(address).expect("the mint listens");
     let shown = basic.map_or_else(String::new, |pair| {
         format!("authorization: Basic {pair}\r\n")
     });
@@ -202,9 +202,9 @@ fn ask_as(url: &str, path: &str, basic: Option<&str>) -> String {
         stream,
         "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{shown}\r\n"
     )
-    .unwrap();
+    .expect("the request is sent");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("an answer");
     answer
 }
 
