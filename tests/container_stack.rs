@@ -265,11 +265,7 @@ fn pay(node: &Node) {
         .expect("a key")
         .to_owned();
     let at = node.address("lnd", "peer/p2p/lnd");
-    let port = node.inspected("lnd")["HostConfig"]["PortBindings"]
-        .as_object()
-        .and_then(|ports| ports.keys().next().cloned())
-        .expect("a port");
-    let host = format!("{at}:{}", port.trim_end_matches("/tcp"));
+    let host = format!("{at}:{}", port(node, "lnd"));
     rest(
         "peer",
         "/v1/peers",
@@ -364,6 +360,14 @@ fn rotate(node: &Node, timeline: &Timeline, consumers: &[&str]) {
 }
 
 /// After a break-in one command makes every credential worthless that the node can replace, and names the others.
+/// The first port that a service publishes, at which it listens inside as well.
+fn port(node: &Node, service: &str) -> String {
+    let found = node.inspected(service);
+    let ports = found["HostConfig"]["PortBindings"].as_object();
+    let port = ports.and_then(|ports| ports.keys().next());
+    port.expect("a port").trim_end_matches("/tcp").to_owned()
+}
+
 fn rotate_all(node: &Node, postgres: Option<&str>) {
     let of_edges = |node: &Node| -> Vec<(String, String)> {
         let kept = node.kept().into_iter();
@@ -436,6 +440,18 @@ fn rotate_all(node: &Node, postgres: Option<&str>) {
                 said.contains("password authentication failed"),
                 "{key}: {said}"
             );
+            refused += 1;
+        } else if provider == "mint" {
+            let at = node.address("mint", &format!("{user}/books/mint"));
+            let port = port(node, "mint");
+            let books = |password: &str| {
+                let url = format!("http://{user}:{password}@{at}:{port}/health");
+                ask(&url, &[], None).0
+            };
+            assert_eq!(books(password), 401, "{key}");
+            let now = new.iter().find(|(key, _)| key.contains("/books/mint"));
+            let (_, now) = now.expect("the node reads the mint's books");
+            assert_eq!(books(now), 200, "{key}");
             refused += 1;
         } else {
             panic!("{key} was replaced and not tried again");
