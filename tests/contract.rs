@@ -64,6 +64,8 @@ fn whatever_is_asked_is_answered_as_the_description_says() {
         return;
     }
     demo.file("node.toml", "[access]\nlan = true\n");
+    // It asks more, and guesses more, than a person does.
+    demo.env("FLASH_NODE_TEST_LIMITS_RAISED", Some("1"));
     demo.up();
     for service in ["relay", "mint"] {
         demo.wait_ready(service);

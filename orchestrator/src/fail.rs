@@ -2,6 +2,20 @@
 //!
 //! It does not know what happens there. Without the feature `test-util` nothing of it is compiled in.
 
+/// Whether a test raised the limits of how much may be asked and tried, so that it can ask more than people do.
+#[must_use]
+pub fn limits_raised() -> bool {
+    #[cfg(feature = "test-util")]
+    let raised = std::env::var_os(LIMITS_RAISED).is_some();
+    #[cfg(not(feature = "test-util"))]
+    let raised = false;
+    raised
+}
+
+/// What says that the limits are raised.
+#[cfg(feature = "test-util")]
+const LIMITS_RAISED: &str = "FLASH_NODE_TEST_LIMITS_RAISED";
+
 /// Every failpoint. Whoever adds a call of [`point`] adds its name here, so that kill tests can loop over all.
 pub const POINTS: &[&str] = &[
     "state.before_commit",

@@ -62,6 +62,8 @@ pub enum Command {
     Remove {
         /// The service.
         service: ServiceId,
+        /// Whether only the plan is wanted.
+        dry_run: bool,
     },
     /// Deletes the data of a removed service.
     Purge {

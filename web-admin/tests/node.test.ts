@@ -219,6 +219,16 @@ describe.skipIf(missing.length > 0).each(WALKS)(
         await till.getByRole('button', { name: sayOther('sign_in.button'), exact: true }).click();
         if (other.size === 'phone') await till.getByRole('button', { name: sayOther('nav.menu') }).click();
         await till.getByRole('link', { name: sayOther('nav.account') }).waitFor();
+        // What was asked for is not a cashier's, and nothing of it is drawn.
+        const main = till.getByRole('main');
+        for (const path of ['/services', '/people', '/settings', '/events', '/audit']) {
+          await till.goto(`${api}${path}`);
+          await heading(till, sayOther('nav.not_yours')).waitFor();
+          expect((await main.getByRole('button').count()) + (await main.getByRole('textbox').count())).toBe(
+            0,
+          );
+        }
+        if (other.size === 'phone') await till.getByRole('button', { name: sayOther('nav.menu') }).click();
         const links = till.getByRole('navigation').getByRole('link');
         expect(await links.allTextContents()).toEqual([sayOther('nav.overview'), sayOther('nav.account')]);
         await links.first().click();

@@ -223,7 +223,11 @@ impl RealNode {
         Ok(reply)
     }
 
-    pub(super) async fn remove(&self, service: &ServiceId) -> Result<Reply, Refusal> {
+    pub(super) async fn remove(
+        &self,
+        service: &ServiceId,
+        dry_run: bool,
+    ) -> Result<Reply, Refusal> {
         if !self
             .parts
             .services
@@ -240,7 +244,7 @@ impl RealNode {
             });
         }
         let texts = self.edited(|text| choices::leave_out(text, service))?;
-        let mut reply = self.change(texts, false).await?;
+        let mut reply = self.change(texts, dry_run).await?;
         reply.text.push_str(&format!(
             "its data stay; `flash-node purge {service}` deletes them\nto bring it back: `enabled = true` under [services.{service}] in node.toml, then `flash-node apply`\n"
         ));

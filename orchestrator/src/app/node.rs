@@ -352,7 +352,7 @@ impl RealNode {
             Command::Plan => self.planned(&self.build(self.texts()?).await?),
             Command::Apply => self.accept(self.build(self.texts()?).await?),
             Command::Set { changes, dry_run } => self.set(&changes, dry_run).await,
-            Command::Remove { service } => self.remove(&service).await,
+            Command::Remove { service, dry_run } => self.remove(&service, dry_run).await,
             Command::Purge { service, confirm } => {
                 let Parts {
                     handle,
@@ -426,10 +426,9 @@ impl RealNode {
 /// Whether a command changes which services run or what they hold.
 fn changes_services(command: &Command) -> bool {
     match command {
-        Command::Apply | Command::Remove { .. } | Command::Purge { .. } | Command::Retry { .. } => {
-            true
-        }
+        Command::Apply | Command::Purge { .. } | Command::Retry { .. } => true,
         Command::Set { dry_run, .. }
+        | Command::Remove { dry_run, .. }
         | Command::Rotate { dry_run, .. }
         | Command::Open { dry_run, .. }
         | Command::SetImage { dry_run, .. } => !dry_run,

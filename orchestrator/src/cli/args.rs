@@ -143,6 +143,9 @@ pub(super) enum Command {
     Remove {
         /// The service.
         service: String,
+        /// Only prints what would happen.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Deletes the data of a removed service, for ever.
     Purge {
@@ -416,7 +419,8 @@ pub(super) enum Account {
 pub(super) enum RoleArg {
     /// Everything.
     Owner,
-    /// Runs the node day by day: everything but people, the vault, tokens, images and deleting.
+    /// Runs the node day by day: everything but people, the vault, tokens, images, ways in, advisories, stopping the node
+    /// and deleting.
     Manager,
     /// Takes payments; sees whether the shop is open.
     Cashier,
@@ -439,7 +443,8 @@ impl From<RoleArg> for Role {
 pub(super) enum Token {
     /// Lists them, with their IDs.
     List,
-    /// Makes one, and prints its value this once. It ends with the account of the oldest owner at the latest.
+    /// Makes one, and prints its value this once. It also ends when the oldest owner gets a new password or another role,
+    /// or is deleted.
     Add {
         /// What it is called in lists and in the audit log.
         name: String,

@@ -124,7 +124,7 @@ impl Context {
             Command::Logs(wanted) => service::logs(self, &wanted).await,
             Command::Check { paths } => check::check(self, &paths),
             Command::Set(set) => service::set(self, &set).await,
-            Command::Remove { service } => service::remove(self, &service).await,
+            Command::Remove { service, dry_run } => service::remove(self, &service, dry_run).await,
             Command::Purge { service, confirm } => service::purge(self, &service, confirm).await,
             Command::Retry { service } => service::retry(self, &service).await,
             Command::Edges => self.change("/api/v1/edges", None).await,

@@ -76,8 +76,13 @@ pub(super) async fn set_image(
 }
 
 /// Leaves a service out.
-pub(super) async fn remove(context: &mut Context, service: &str) -> Result<Exit, Failure> {
-    ask(context, service, "remove", None).await
+pub(super) async fn remove(
+    context: &mut Context,
+    service: &str,
+    dry_run: bool,
+) -> Result<Exit, Failure> {
+    let body = serde_json::json!({ "dry_run": dry_run });
+    ask(context, service, "remove", Some(body)).await
 }
 
 /// Tries a service again.

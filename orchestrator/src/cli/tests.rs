@@ -81,6 +81,7 @@ fn every_command_of_the_manual_parses() {
         "set relay",
         "set relay.name",
         "remove relay",
+        "remove relay --dry-run",
         "purge relay --confirm relay",
         "retry relay",
         "events -f",

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::body::HttpBody;
 use axum::extract::FromRequest;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -68,7 +69,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             .get(header::CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(|kind| kind.split(';').next().map(str::trim) == Some("application/json"));
-        if !json {
+        // No body at all is one that names nothing.
+        let none = request.body().size_hint().exact() == Some(0);
+        if !json && !none {
             return Err(ApiError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
@@ -77,7 +80,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             ));
         }
         let body = gather(request.into_body()).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
+        let said = if none { b"{}" } else { body.as_slice() };
+        serde_json::from_slice(said).map(Self).map_err(|error| {
             // serde's message could repeat a secret; its position cannot.
             ApiError::bad_request(
                 format!(

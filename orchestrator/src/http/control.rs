@@ -49,14 +49,29 @@ pub(super) async fn apply(State(face): State<Face>, Asker(by): Asker) -> Answer 
     carry_out(&face, &by, Command::Apply).await
 }
 
+/// How a service is left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RemoveBody {
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// Leaves a service out; its data stay.
 #[utoipa::path(post, path = "/api/v1/services/{id}/remove", tag = "change",
-    params(("id" = String, Path, description = "The service")),
+    params(("id" = String, Path, description = "The service")), request_body = Option<RemoveBody>,
     responses((status = 200, description = "What is done now", body = Reply),
         (status = 404, description = "There is no such service", body = ErrorBody)))]
-pub(super) async fn remove(State(face): State<Face>, Asker(by): Asker, id: ServicePath) -> Answer {
+pub(super) async fn remove(
+    State(face): State<Face>,
+    Asker(by): Asker,
+    id: ServicePath,
+    Form(body): Form<RemoveBody>,
+) -> Answer {
     let service = service(&face, id)?;
-    carry_out(&face, &by, Command::Remove { service }).await
+    let dry_run = body.dry_run;
+    carry_out(&face, &by, Command::Remove { service, dry_run }).await
 }
 
 /// The name of a service, typed again.
@@ -339,6 +354,7 @@ fn act(command: &Command) -> Option<((&'static str, String), Weight)> {
         Command::Plan | Command::Edges | Command::Audit | Command::Images => return None,
         Command::Set { dry_run, .. }
         | Command::SetImage { dry_run, .. }
+        | Command::Remove { dry_run, .. }
         | Command::Open { dry_run, .. }
         | Command::Rotate { dry_run, .. }
             if *dry_run =>
@@ -354,7 +370,7 @@ fn act(command: &Command) -> Option<((&'static str, String), Weight)> {
             let text = changes.collect::<Vec<_>>().join(", ");
             ("set", format!("set {text}"), OfPeople)
         }
-        Command::Remove { service } => ("remove", format!("leave {service} out"), Heavy),
+        Command::Remove { service, .. } => ("remove", format!("leave {service} out"), Heavy),
         Command::Purge { service, .. } => ("purge", format!("delete the data of {service}"), Heavy),
         Command::Retry { service } => ("retry", format!("try {service} again"), Light),
         Command::SetImage { service, image, .. } => (

@@ -74,7 +74,7 @@ pub(super) struct Gap {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what a stream is made of")]
 struct SentEvent {
-    /// `event`, `status`, `gap`, `error` or `shop`.
+    /// `event`, `status`, `gap`, `error`, `shop` or `alive`.
     event: String,
     /// What the name before it says, as JSON.
     data: String,
@@ -85,7 +85,8 @@ struct SentEvent {
 /// Streams events (`event: event`, with the cursor as id) and each new status (`event: status`, without an id).
 ///
 /// `event: gap` says that events are missing, `event: error` ends the stream with the one error shape. Who may not read
-/// the node is told `event: shop` alone: whether the shop is open, now and each time that changes.
+/// the node is told `event: shop` alone: whether the shop is open, now and each time that changes. `event: alive` comes
+/// where nothing else did for 15 seconds.
 #[utoipa::path(get, path = "/api/v1/events", tag = "read",
     params(Wanted, ("Last-Event-ID" = Option<u64>, Header, description = "The cursor of the last event that the reader has")),
     responses(
@@ -127,7 +128,9 @@ pub(super) async fn events(
         shop::signs(&face, place, wanted.follow.unwrap_or(true)).right_stream()
     };
     let stream = Sse::new(items.map(Ok::<_, Infallible>).take_until(over));
-    let stream = stream.keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE));
+    // An event and no comment: a page must be able to see that it comes no more.
+    let alive = sse::Event::default().event("alive").data("{}");
+    let stream = stream.keep_alive(sse::KeepAlive::new().interval(KEEP_ALIVE).event(alive));
     Ok(([UNGATHERED], stream))
 }
 

@@ -31,6 +31,17 @@ pub(super) struct Lane {
     pub(super) streams: usize,
 }
 
+impl Lane {
+    /// Bears more than any test asks.
+    fn raised(self) -> Self {
+        Self {
+            rate: self.rate * 1000.0,
+            burst: self.burst * 1000.0,
+            ..self
+        }
+    }
+}
+
 /// A till asks little, and must never wait.
 const TILL: Lane = Lane {
     rate: 30.0,
@@ -70,6 +81,9 @@ struct Bucket {
 
 impl Lanes {
     pub(super) fn new() -> Self {
+        if crate::fail::limits_raised() {
+            return Self::of(TILL.raised(), STAFF.raised());
+        }
         Self::of(TILL, STAFF)
     }
 

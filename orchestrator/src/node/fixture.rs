@@ -412,8 +412,11 @@ impl Node for FixtureNode {
             Command::Plan => reply("nothing to do\n", false),
             Command::Apply => reply("accepted; nothing to do\n", false),
             Command::Set { changes, dry_run } => self.set(changes, dry_run),
-            Command::Remove { service } => {
+            Command::Remove { service, dry_run } => {
                 self.known(&service)?;
+                if dry_run {
+                    return reply(&format!("stop {service}; its data stay\n"), true);
+                }
                 self.change(|status| status.services.retain(|s| s.id != service.as_str()));
                 self.inside().removed.push(service.as_str().to_owned());
                 reply(&format!("stop {service}; its data stay\n"), true)

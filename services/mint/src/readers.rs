@@ -22,13 +22,18 @@ pub struct Reader {
 
 /// A password, as its SHA-256: it is long and random, so that no slow hash is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Zeroizing<String>")]
+#[serde(try_from = "toml::Value")]
 struct Password(sha256::Hash);
 
-impl TryFrom<Zeroizing<String>> for Password {
+// By way of a value of any kind: what serde says of a wrong kind repeats the value.
+impl TryFrom<toml::Value> for Password {
     type Error = String;
 
-    fn try_from(text: Zeroizing<String>) -> Result<Self, String> {
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        let toml::Value::String(text) = value else {
+            return Err("a reader's password is text: put it in quotes".to_owned());
+        };
+        let text = Zeroizing::new(text);
         if text.chars().count() < PASSWORD_MIN {
             return Err(format!(
                 "a reader's password needs at least {PASSWORD_MIN} characters"

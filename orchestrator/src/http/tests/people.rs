@@ -761,8 +761,16 @@ async fn a_cashiers_stream_carries_the_sign_of_the_shop_alone() {
     let first = stream.until("\n\n").await;
     assert!(first.starts_with("event: shop\n"), "{first}");
     assert!(first.contains(r#""open":true"#), "{first}");
-    // What is no news of the shop is none for a till.
-    server.node.change(|status| status.version.push('1'));
+    // What is no news of the shop is none for a till: the owner's stream shows when it was told.
+    let owner = server.cookie("owner");
+    let mut all = server
+        .open("GET", "/api/v1/events", &[("cookie", &owner)])
+        .await;
+    all.until("event: status").await;
+    server
+        .node
+        .change(|status| status.version.push_str("-next"));
+    all.until("-next").await;
     server
         .node
         .change(|status| status.services[0].ready.ok = Some(false));

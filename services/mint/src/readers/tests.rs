@@ -69,6 +69,9 @@ fn no_password_is_kept_or_shown() {
     let short =
         readers("[[readers]]\nname = \"node\"\npassword = \"0123456789abcde\"\n").unwrap_err();
     assert!(short.message().contains("at least 16"), "{short}");
+    let bare = readers("[[readers]]\nname = \"node\"\npassword = 1234567890123456\n").unwrap_err();
+    let said = bare.message();
+    assert!(said.contains("quotes") && !said.contains("1234"), "{said}");
 }
 
 #[test]

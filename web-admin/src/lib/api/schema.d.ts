@@ -340,7 +340,8 @@ export interface paths {
         /**
          * Streams events (`event: event`, with the cursor as id) and each new status (`event: status`, without an id).
          * @description `event: gap` says that events are missing, `event: error` ends the stream with the one error shape. Who may not read
-         *     the node is told `event: shop` alone: whether the shop is open, now and each time that changes.
+         *     the node is told `event: shop` alone: whether the shop is open, now and each time that changes. `event: alive` comes
+         *     where nothing else did for 15 seconds.
          */
         get: operations["events"];
         put?: never;
@@ -1459,6 +1460,11 @@ export interface components {
             /** @description Each stands in for the second factor once. They are shown once. */
             recovery_codes: string[];
         };
+        /** @description How a service is left out. */
+        RemoveBody: {
+            /** @description Whether only the plan is wanted. */
+            dry_run?: boolean;
+        };
         /** @description The answer to a command. */
         Reply: {
             /** @description Whether anything changes by it. */
@@ -1523,7 +1529,7 @@ export interface components {
         SentEvent: {
             /** @description What the name before it says, as JSON. */
             data: string;
-            /** @description `event`, `status`, `gap`, `error` or `shop`. */
+            /** @description `event`, `status`, `gap`, `error`, `shop` or `alive`. */
             event: string;
             /** @description The cursor, of `event` alone. */
             id?: string | null;
@@ -3633,7 +3639,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": null | components["schemas"]["RemoveBody"];
+            };
+        };
         responses: {
             /** @description What is done now */
             200: {
@@ -3659,6 +3669,7 @@ export interface operations {
             408: components["responses"]["SlowBody"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];

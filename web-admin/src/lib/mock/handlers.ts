@@ -200,8 +200,9 @@ export const handlers: RequestHandler[] = [
     });
     return HttpResponse.json({ changed: true, text: `${id} is tried again\n` });
   }),
-  http.post(`${API}/services/:id/remove`, ({ params }) => {
-    const no = refused(RUN);
+  http.post(`${API}/services/:id/remove`, async ({ params, request }) => {
+    const { dry_run } = await body<Schemas['RemoveBody']>(request);
+    const no = refused(RUN, !dry_run);
     if (no) return no;
     const id = String(params.id);
     if (!node.services.some((one) => one.id === id))
@@ -213,8 +214,9 @@ export const handlers: RequestHandler[] = [
         'bad_manifest',
         `${needs.from}: it needs \`${id}\`, and this node has no such service`,
       );
-    node.leaveOut(id);
-    return HttpResponse.json({ changed: true, text: `stop ${id}\nits data stay\n` });
+    if (!dry_run) node.leaveOut(id);
+    const steps: Schemas['Reply']['steps'] = [{ service: id, action: 'remove', stop_seconds: 30 }];
+    return HttpResponse.json({ changed: true, text: `remove ${id}\nits data stay\n`, steps });
   }),
   http.post(`${API}/services/:id/purge`, async ({ params, request }) => {
     const no = refused(OWN);

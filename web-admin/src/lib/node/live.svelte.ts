@@ -10,6 +10,8 @@ const TAIL = 200;
 
 /** How long a broken connection rests. Units: milliseconds. */
 const PAUSE = 1000;
+/** A node that says nothing for so long, not even that it is there, is away. Units: milliseconds. */
+const SILENCE = 40_000;
 
 export type Link = 'connecting' | 'live' | 'off';
 
@@ -24,6 +26,7 @@ export class Live {
   /** When the node was last heard of. Units: milliseconds since the Unix epoch. */
   heardAt = $state<number>();
   #pause: ReturnType<typeof setTimeout> | undefined;
+  #watch: ReturnType<typeof setTimeout> | undefined;
   #source: EventSource | undefined;
   #ended: () => void;
 
@@ -52,18 +55,16 @@ export class Live {
       this.shop = JSON.parse(message.data) as Shop;
       this.#heard();
     });
+    source.addEventListener('alive', () => this.#heard());
     source.addEventListener('gap', () => (this.gap = true));
     // Two things arrive here: the node's own last words, which carry data, and a broken connection, which does not.
-    source.addEventListener('error', () => {
-      this.close();
-      this.link = 'off';
-      // Whether a refusal or a broken line is behind it, whoever owns the session finds out.
-      this.#pause = setTimeout(this.#ended, PAUSE);
-    });
+    source.addEventListener('error', () => this.#lose());
+    this.#listen();
   }
 
   close(): void {
     clearTimeout(this.#pause);
+    clearTimeout(this.#watch);
     this.#source?.close();
     this.#source = undefined;
   }
@@ -83,5 +84,19 @@ export class Live {
   #heard(): void {
     this.link = 'live';
     this.heardAt = Date.now();
+    this.#listen();
+  }
+
+  /** Waits for the next word: a line that was cut without a word stays open for minutes. */
+  #listen(): void {
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => this.#lose(), SILENCE);
+  }
+
+  #lose(): void {
+    this.close();
+    this.link = 'off';
+    // Whether a refusal or a broken line is behind it, whoever owns the session finds out.
+    this.#pause = setTimeout(this.#ended, PAUSE);
   }
 }

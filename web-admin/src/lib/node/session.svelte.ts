@@ -25,6 +25,11 @@ class Here {
     this.#stopped = this.live.status?.pid;
   }
 
+  /** What a service is called; its id where it is not known any more. */
+  title(id: string): string {
+    return this.live.status?.services.find((one) => one.id === id)?.title ?? id;
+  }
+
   get account(): Account | undefined {
     return this.view?.account ?? undefined;
   }
@@ -73,11 +78,12 @@ class Here {
   }
 
   async #take(view: SessionView): Promise<void> {
-    const before = this.view?.account?.id;
+    const before = this.view?.account;
     const language = view.account?.language ?? guessLanguage();
     if (language !== words.language) await words.speak(language);
     this.view = view;
-    const another = before !== view.account?.id;
+    // Whoever has another role by now is told other things.
+    const another = before?.id !== view.account?.id || before?.role !== view.account?.role;
     if (another || view.stage !== 'signed_in') this.live.forget();
     if (view.stage === 'signed_in' && (another || this.live.link === 'off')) this.live.open();
   }
