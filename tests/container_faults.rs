@@ -226,25 +226,26 @@ fn a_pool_that_is_too_small_or_taken_is_a_clear_error_and_nothing_is_made() {
     drop(lan);
 
     // Full while it runs: what is new has no room, and what serves goes on as it was.
-    let mut node = relay_and_mint("[network]\npool = \"10.214.79.0/26\"\n");
+    let mut node = relay_and_mint("[network]\npool = \"10.214.79.0/25\"\n");
     node.up();
     for service in ["relay", "mint"] {
         node.node.wait_ready(service);
     }
     let (before, networks) = (node.started(), node.all("network").len());
-    assert_eq!(networks, 4, "the pool is full");
+    assert_eq!(networks, 5, "three more are left, and two relays need four");
     let choices = node.node.data().join("node.toml");
     let text = std::fs::read_to_string(&choices).expect("choices");
-    let more = format!(
-        "{text}[services.second]\nmanifest = \"relay\"\nports = {{ http = {} }}\n",
-        free_port()
-    );
+    let relay = |name: &str| {
+        let port = free_port();
+        format!("[services.{name}]\nmanifest = \"relay\"\nports = {{ http = {port} }}\n")
+    };
+    let more = format!("{text}{}{}", relay("second"), relay("third"));
     node.node.file("node.toml", &more);
     let refused = node.node.cli(&["apply"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success(), "{said}");
     assert!(
-        said.contains("10.214.79.0/26 holds 4 networks") && said.contains("name a larger one"),
+        said.contains("10.214.79.0/25 holds 8 networks") && said.contains("name a larger one"),
         "{said}"
     );
     assert_eq!(node.started(), before, "what serves goes on");

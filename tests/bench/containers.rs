@@ -173,9 +173,7 @@ impl Nine {
     fn wait_healthy(&self) {
         let begun = Instant::now();
         for (id, address) in &self.ports {
-            // The mint tells how it is to its readers alone.
-            let path = if id == "mint" { "/v1/info" } else { "/health" };
-            while !answers(*address, path) {
+            while !answers(*address, "/health") {
                 assert!(begun.elapsed() < PATIENCE, "{id} is not healthy");
                 std::thread::sleep(LOOK);
             }

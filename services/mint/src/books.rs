@@ -49,6 +49,29 @@ pub struct Health {
     pub unresolved_melts: usize,
 }
 
+/// What strangers are told of it: nothing that is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outline<'a> {
+    /// Whether the mint does its work.
+    pub status: Status,
+    /// The reason, for programs.
+    pub code: &'static str,
+    /// The reason, for people.
+    pub text: &'a str,
+}
+
+impl Health {
+    /// Returns what everybody may know.
+    #[must_use]
+    pub fn outline(&self) -> Outline<'_> {
+        Outline {
+            status: self.status,
+            code: self.code,
+            text: &self.text,
+        }
+    }
+}
+
 /// The totals of one keyset. Units: satoshis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeysetTotals {

@@ -8,7 +8,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{ConnectInfo, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -113,13 +113,10 @@ pub async fn router(
         config,
         left_open: Arc::new(left_open),
     };
-    let books = Router::new()
-        .route("/health", get(health))
-        .route("/metrics", get(metrics))
-        .layer(middleware::from_fn_with_state(face.clone(), know));
     let ours = Router::new()
         .route("/", get(page))
-        .merge(books)
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
         .with_state(face);
     Ok(ours
         .merge(wallets)
@@ -133,15 +130,8 @@ async fn page(State(face): State<Face>) -> Html<String> {
     } else {
         ""
     };
-    // A link that asks a stranger for a password leads nowhere.
-    let health = if face.config.readers.is_empty() {
-        " · <a href=\"health\">Its health</a>"
-    } else {
-        ""
-    };
     let page = PAGE
         .replace("@PLAY@", play)
-        .replace("@HEALTH@", health)
         .replace("@NETWORK@", face.config.network.as_str())
         .replace("@NAME@", &escape(&introduction.name))
         .replace("@URL@", &escape(&face.config.url))
@@ -158,13 +148,10 @@ fn escape(text: &str) -> String {
 }
 
 /// Refuses whoever may not read the books: what the mint owes is nobody else's business.
-async fn know(State(face): State<Face>, request: Request, next: Next) -> Response {
-    if readers::may_read(&face.config.readers, request.headers()) {
-        return next.run(request).await;
-    }
+fn unknown() -> Response {
     let status = StatusCode::UNAUTHORIZED;
     let detail =
-        "the books are shown to the mint's readers alone; /v1/info tells whether the mint answers";
+        "what the mint owes is shown to its readers alone; /health tells everybody how it is";
     (
         status,
         [(header::WWW_AUTHENTICATE, "Basic realm=\"flash-mint\"")],
@@ -173,16 +160,28 @@ async fn know(State(face): State<Face>, request: Request, next: Next) -> Respons
         .into_response()
 }
 
-async fn health(State(face): State<Face>) -> Response {
+/// Tells everybody how the mint is, and readers what it owes. Whoever shows a wrong password is told so.
+async fn health(State(face): State<Face>, headers: HeaderMap) -> Response {
+    let reads = readers::may_read(&face.config.readers, &headers);
+    if !reads && headers.contains_key(header::AUTHORIZATION) {
+        return unknown();
+    }
     let health = face.health().await;
     let status = match health.status {
         Status::Ready | Status::Degraded => StatusCode::OK,
         Status::Failed => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(health)).into_response()
+    let fresh = [(header::CACHE_CONTROL, "no-store")];
+    if reads {
+        return (status, fresh, Json(health)).into_response();
+    }
+    (status, fresh, Json(health.outline())).into_response()
 }
 
-async fn metrics(State(face): State<Face>) -> Response {
+async fn metrics(State(face): State<Face>, headers: HeaderMap) -> Response {
+    if !readers::may_read(&face.config.readers, &headers) {
+        return unknown();
+    }
     (
         [(header::CONTENT_TYPE, METRICS_TYPE)],
         books::metrics(&face.health().await),
