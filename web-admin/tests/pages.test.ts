@@ -444,6 +444,19 @@ test('what the node says in English is said in the language of the reader, and i
   await page.context().close();
 }, 60_000);
 
+test('events are read backwards, as far as the node keeps them', async () => {
+  const page = await visit('phone');
+  await begin(page, 'trouble');
+  await page.goto(`${origin}/events`);
+  const rows = page.getByRole('main').getByRole('listitem');
+  await expect.poll(() => rows.count(), { timeout: PATIENCE }).toBe(200);
+  const older = page.getByRole('button', { name: 'Older events' });
+  await older.click();
+  await older.waitFor({ state: 'detached' });
+  expect(await rows.count()).toBeGreaterThan(260);
+  await page.context().close();
+}, 60_000);
+
 test('a password between two services is replaced by whoever shows the own one', async () => {
   const page = await visit();
   await begin(page, 'good');

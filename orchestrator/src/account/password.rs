@@ -108,3 +108,44 @@ pub(super) fn check(password: &SecretBytes, name: &str) -> Result<(), AccountErr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::clock::UnixMillis;
+
+    /// A clock that goes on by as much each time it is looked at.
+    struct Steps {
+        step: Duration,
+        looks: AtomicU32,
+    }
+
+    impl Clock for Steps {
+        fn wall(&self) -> UnixMillis {
+            UnixMillis(0)
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.step * self.looks.fetch_add(1, Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn a_look_takes_a_quarter_of_a_second_as_far_as_the_machine_allows() {
+        for (pass_takes, passes) in [(0, 12), (10, 12), (50, 5), (120, 2), (900, 2)] {
+            let clock = Steps {
+                step: Duration::from_millis(pass_takes),
+                looks: AtomicU32::new(0),
+            };
+            let cost = Cost::of_this_machine(&clock);
+            assert_eq!(
+                (cost.passes, cost.memory_kib),
+                (passes, MEMORY_KIB),
+                "{pass_takes} ms"
+            );
+        }
+    }
+}

@@ -25,7 +25,6 @@ use futures::StreamExt;
 use futures::stream;
 use serde::Deserialize;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
@@ -34,6 +33,7 @@ use utoipa::ToSchema;
 use super::access;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::lanes::StreamPlace;
 use super::proxies::UNGATHERED;
 use super::router::Face;
 use super::shop;
@@ -57,6 +57,8 @@ pub(super) struct Wanted {
     after: Option<u64>,
     /// How many of the newest events to begin with, where no cursor is named.
     tail: Option<u64>,
+    /// Only events before this cursor, the newest `tail` of them; with `follow=false`.
+    before: Option<u64>,
     /// `false` ends the stream at the newest event; it then carries no status.
     follow: Option<bool>,
 }
@@ -111,6 +113,13 @@ pub(super) async fn events(
                 .ok_or_else(bad_cursor)?,
         ),
     };
+    if wanted.before.is_some() && (wanted.follow != Some(false) || last.or(wanted.after).is_some())
+    {
+        return Err(ApiError::bad_request(
+            "what was before a cursor is over, so that it can be neither followed nor resumed",
+            "send before=CURSOR with tail=NUMBER and follow=false alone",
+        ));
+    }
     let who = who.map(|who| who.0);
     let place = face.lanes.stream(who.as_ref())?;
     // Nobody in particular is somebody at this machine, before the node has an owner.
@@ -142,7 +151,7 @@ fn bad_query(rejection: &QueryRejection) -> ApiError {
     }
     ApiError::bad_request(
         format!("the query of the event stream is not understood: {cause}"),
-        "it takes after=CURSOR, tail=NUMBER and follow=true|false",
+        "it takes after=CURSOR, tail=NUMBER, before=CURSOR and follow=true|false",
     )
 }
 
@@ -160,20 +169,23 @@ struct Reader {
     status: watch::Receiver<NodeStatus>,
     moved: watch::Receiver<u64>,
     cursor: u64,
+    /// The cursor before which it ends, where one was named.
+    until: Option<u64>,
     /// Whether the history may hold events that were not read.
     behind: bool,
     follow: bool,
     ended: bool,
     ready: VecDeque<sse::Event>,
-    _place: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 impl Reader {
-    fn new(face: &Face, place: OwnedSemaphorePermit, after: Option<u64>, wanted: &Wanted) -> Self {
+    fn new(face: &Face, place: StreamPlace, after: Option<u64>, wanted: &Wanted) -> Self {
         let mut status = face.node.status();
         let moved = face.node.events_watch();
         let newest = *moved.borrow();
         let mut ready = VecDeque::new();
+        let tail = wanted.tail.unwrap_or(0);
         let cursor = match after {
             // The history was replaced by a younger one: begin at its start, and say so.
             Some(after) if after > newest => {
@@ -181,7 +193,12 @@ impl Reader {
                 0
             }
             Some(after) => after,
-            None => newest.saturating_sub(wanted.tail.unwrap_or(0)),
+            None => {
+                let last = wanted
+                    .before
+                    .map_or(newest, |before| before.saturating_sub(1));
+                last.min(newest).saturating_sub(tail)
+            }
         };
         let follow = wanted.follow.unwrap_or(true);
         if follow {
@@ -193,6 +210,7 @@ impl Reader {
             status,
             moved,
             cursor,
+            until: wanted.before,
             behind: true,
             follow,
             ended: false,
@@ -232,6 +250,10 @@ impl Reader {
             Ok(page) => {
                 self.behind = page.len() >= PAGE;
                 for item in page {
+                    if self.until.is_some_and(|until| item.cursor >= until) {
+                        self.behind = false;
+                        break;
+                    }
                     self.take(&item);
                 }
             }

@@ -58,13 +58,27 @@ pub(super) const STAFF: Lane = Lane {
 };
 /// How many are remembered before those at rest are forgotten.
 const REMEMBERED: usize = 1024;
+/// Each may open no more than one part in so many of the streams of a lane.
+const PART: usize = 2;
 
 /// The lanes of one listener.
 pub(super) struct Lanes {
     till: Kept,
     staff: Kept,
-    /// By account or token: an id of one is none of the other.
-    asked: Mutex<BTreeMap<(bool, String), Bucket>>,
+    /// By who asks.
+    asked: Mutex<BTreeMap<Asker, Bucket>>,
+    /// The streams that each may still open.
+    reading: Mutex<BTreeMap<Asker, Arc<Semaphore>>>,
+}
+
+/// Whether it is a token, and its id or the account's: an id of one is none of the other.
+type Asker = (bool, String);
+
+/// A place for a stream, until it is dropped.
+#[derive(Debug)]
+pub(super) struct StreamPlace {
+    _of_all: OwnedSemaphorePermit,
+    _own: Option<OwnedSemaphorePermit>,
 }
 
 struct Kept {
@@ -97,16 +111,15 @@ impl Lanes {
             till: kept(till),
             staff: kept(staff),
             asked: Mutex::default(),
+            reading: Mutex::default(),
         }
     }
 
     /// Lets a request in until what is returned is dropped; nothing is counted of the machine's own user.
     /// Errors: 429, with the seconds after which it may come again.
     pub(super) fn enter(&self, who: &Principal) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
-        let key = match who {
-            Principal::Machine => return Ok(None),
-            Principal::Person(person) => (false, person.account.id.clone()),
-            Principal::Program { token, .. } => (true, token.clone()),
+        let Some(key) = asker(who) else {
+            return Ok(None);
         };
         let kept = self.lane_of(Some(who));
         self.count(key, kept.lane, Instant::now())
@@ -118,17 +131,42 @@ impl Lanes {
     }
 
     /// Takes a place for a stream of `who`; whoever reads while nobody owns the node counts as staff.
-    /// Errors: 503 where all of the lane are taken.
-    pub(super) fn stream(&self, who: Option<&Principal>) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// Errors: 503 where all of the lane are taken, or half of them by this account or token.
+    pub(super) fn stream(&self, who: Option<&Principal>) -> Result<StreamPlace, ApiError> {
         let kept = self.lane_of(who);
-        Arc::clone(&kept.streams).try_acquire_owned().map_err(|_| {
+        let full = |open: usize| {
             ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_streams",
-                format!("{} streams are open already", kept.lane.streams),
+                format!("{open} streams are open already"),
                 "close one, then try again",
             )
+        };
+        let each = kept.lane.streams.div_ceil(PART);
+        let own = who
+            .and_then(asker)
+            .map(|key| self.own(key, each).try_acquire_owned())
+            .transpose()
+            .map_err(|_| full(each))?;
+        let of_all = Arc::clone(&kept.streams).try_acquire_owned();
+        Ok(StreamPlace {
+            _of_all: of_all.map_err(|_| full(kept.lane.streams))?,
+            _own: own,
         })
+    }
+
+    /// Returns the places of one who reads.
+    fn own(&self, key: Asker, each: usize) -> Arc<Semaphore> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if reading.len() >= REMEMBERED {
+            // Whoever reads nothing now has every place again.
+            reading.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        Arc::clone(
+            reading
+                .entry(key)
+                .or_insert_with(|| Arc::new(Semaphore::new(each))),
+        )
     }
 
     fn lane_of(&self, who: Option<&Principal>) -> &Kept {
@@ -139,7 +177,7 @@ impl Lanes {
     }
 
     /// Counts one request. Errors: how long until the next one may come.
-    fn count(&self, key: (bool, String), lane: Lane, now: Instant) -> Result<(), Duration> {
+    fn count(&self, key: Asker, lane: Lane, now: Instant) -> Result<(), Duration> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.len() >= REMEMBERED {
             asked.retain(|_, bucket| bucket.filled(lane, now) < lane.burst);
@@ -162,6 +200,15 @@ impl Bucket {
     fn filled(&self, lane: Lane, now: Instant) -> f64 {
         let rested = now.saturating_duration_since(self.at).as_secs_f64();
         (self.left + rested * lane.rate).min(lane.burst)
+    }
+}
+
+/// Names who asks; nobody where it is the machine's own user.
+fn asker(who: &Principal) -> Option<Asker> {
+    match who {
+        Principal::Machine => None,
+        Principal::Person(person) => Some((false, person.account.id.clone())),
+        Principal::Program { token, .. } => Some((true, token.clone())),
     }
 }
 

@@ -13,7 +13,6 @@ use futures::Stream;
 use futures::stream;
 use serde::Deserialize;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -21,6 +20,7 @@ use utoipa::ToSchema;
 use super::error::ErrorBody;
 use super::events;
 use super::json::Json;
+use super::lanes::StreamPlace;
 use super::router::Face;
 use crate::status::NodeStatus;
 use crate::status::ServiceStatus;
@@ -84,7 +84,7 @@ fn sign(services: &[ServiceStatus]) -> Shop {
 /// Streams the sign, now and each time it becomes another; without `follow` only as it is now.
 pub(super) fn signs(
     face: &Face,
-    place: OwnedSemaphorePermit,
+    place: StreamPlace,
     follow: bool,
 ) -> impl Stream<Item = sse::Event> + use<> {
     let reader = Reader {
@@ -106,7 +106,7 @@ struct Reader {
     token: CancellationToken,
     shown: Option<Shop>,
     follow: bool,
-    _place: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 impl Reader {

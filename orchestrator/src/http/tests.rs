@@ -564,6 +564,38 @@ async fn a_stream_without_follow_ends_with_the_newest_event_over_many_pages() {
 }
 
 #[tokio::test]
+async fn what_was_before_a_cursor_is_read_backwards_a_page_at_a_time() {
+    let server = tcp().await;
+    for number in 1..=600 {
+        server.node.push("tick", &format!("number {number};"));
+    }
+    let page = async |before: u64| {
+        let path = format!("/api/v1/events?before={before}&tail=300&follow=false");
+        let (status, _, text) = server.get(&path, &[]).await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+        assert!(!text.contains("event: status"), "{text}");
+        text
+    };
+    let text = page(501).await;
+    assert_eq!(text.matches("event: event").count(), 300);
+    assert!(text.contains("number 201;") && text.contains("number 500;"));
+    let text = page(201).await;
+    assert_eq!(text.matches("event: event").count(), 200);
+    assert!(text.contains("number 1;") && text.contains("number 200;"));
+    assert_eq!(page(1).await.matches("event: ").count(), 0);
+    assert_eq!(page(9000).await.matches("event: event").count(), 300);
+    server.node.prune(150);
+    let text = page(201).await;
+    assert!(text.contains(r#"{"after":0,"first":150}"#), "{text}");
+    assert_eq!(text.matches("event: event").count(), 51);
+    for path in ["before=9&tail=3", "before=9&follow=false&after=2"] {
+        let path = format!("/api/v1/events?{path}");
+        let answer = server.refused("GET", &path, &[]).await;
+        assert_eq!(answer, (StatusCode::BAD_REQUEST, "bad_request".to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn streams_are_bounded_and_leave_room_for_questions() {
     let server = tcp().await;
     let mut open = Vec::new();

@@ -99,3 +99,20 @@ fn those_at_rest_are_forgotten() {
     }
     assert!(lanes.asked.lock().unwrap().len() <= super::REMEMBERED);
 }
+
+#[test]
+fn one_alone_does_not_take_every_stream_of_its_lane() {
+    let lanes = Lanes::new();
+    let (leaky, till) = (
+        program("leaky", Role::Cashier),
+        program("till", Role::Cashier),
+    );
+    let mut open: Vec<_> = (0..24)
+        .map(|_| lanes.stream(Some(&leaky)).unwrap())
+        .collect();
+    let error = lanes.stream(Some(&leaky)).unwrap_err().into_response();
+    assert_eq!(error.status().as_u16(), 503);
+    let _own = lanes.stream(Some(&till)).unwrap();
+    open.pop();
+    let _again = lanes.stream(Some(&leaky)).unwrap();
+}

@@ -408,6 +408,27 @@ async fn a_session_that_somebody_fixed_beforehand_is_never_taken() {
         .ask("GET", "/api/v1/status", &fixed, &Value::Null)
         .await;
     assert_eq!(read.status, StatusCode::UNAUTHORIZED);
+    // Nor is one that somebody else really has: it stays theirs.
+    let new = NewAccount {
+        name: "mia".to_owned(),
+        role: Role::Manager,
+        password: secret(PASSWORD),
+        language: "en".to_owned(),
+    };
+    server
+        .accounts
+        .add_account(&Principal::Machine, new)
+        .unwrap();
+    let mias = server.cookie("mia");
+    let beside = server.sign_in("olga", PASSWORD, &mias).await;
+    assert_eq!(beside.status, StatusCode::OK);
+    assert!(!beside.cookies().contains(&mias), "her session was taken");
+    for (cookies, name) in [(mias, "mia"), (beside.cookies(), "olga")] {
+        let view = server
+            .ask("GET", "/api/v1/session", &cookies, &Value::Null)
+            .await;
+        assert_eq!(view.json()["account"]["name"], name);
+    }
     // Signing in again, and confirming, give another value each time.
     let mut seen = vec![answer.cookies()];
     let again = server.sign_in("olga", PASSWORD, &answer.cookies()).await;

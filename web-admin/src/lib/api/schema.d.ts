@@ -3112,6 +3112,8 @@ export interface operations {
             query?: {
                 /** @description The cursor of the last event that the reader has. `Last-Event-ID` says the same and wins. */
                 after?: number;
+                /** @description Only events before this cursor, the newest `tail` of them; with `follow=false`. */
+                before?: number;
                 /** @description `false` ends the stream at the newest event; it then carries no status. */
                 follow?: boolean;
                 /** @description How many of the newest events to begin with, where no cursor is named. */

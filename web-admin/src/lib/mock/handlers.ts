@@ -57,6 +57,12 @@ function stream(request: Request): Response {
   const query = new URL(request.url).searchParams;
   const after = Number(query.get('after') ?? 0);
   const tail = Number(query.get('tail') ?? 0);
+  if (query.has('before')) {
+    const before = Number(query.get('before'));
+    const old = node.events.filter((event) => event.cursor < before).slice(-tail);
+    const text = old.map((event) => `event: event\ndata: ${JSON.stringify(event)}\nid: ${event.cursor}\n\n`);
+    return new HttpResponse(text.join(''), { headers: { 'content-type': 'text/event-stream' } });
+  }
   const past = query.has('after')
     ? node.events.filter((event) => event.cursor > after)
     : node.events.slice(-tail);

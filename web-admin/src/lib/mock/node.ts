@@ -250,6 +250,9 @@ export class MockNode {
       this.add(CASHIER.name, CASHIER.password, 'cashier');
     }
     if (scene === 'good' || scene === 'trouble' || scene === 'empty') this.signIn(OWNER.name);
+    // More than a page begins with.
+    for (let ago = 800; scene === 'trouble' && ago > 540; ago -= 1)
+      this.happened('started', 'started', 'relay', NOW - ago * MINUTE);
     for (const [index, one] of this.services.entries()) {
       this.happened('started', 'started', one.id, NOW - (300 - index) * MINUTE);
       this.happened('first_ready', 'is ready for the first time', one.id, NOW - (299 - index) * MINUTE);

@@ -1,9 +1,9 @@
 // Owns the one stream of what happens: status and events, or for a cashier the sign of the shop, kept up to date while
 // somebody looks.
 // After a broken connection it goes on after the newest event that it has.
-import type { NodeEvent, NodeStatus, Shop } from '#lib/api/client.ts';
+import { api, answer, type NodeEvent, type NodeStatus, type Shop } from '#lib/api/client.ts';
 
-/** How many events are kept; older ones are asked for again. */
+/** How many events are kept at least; older ones are asked for again. */
 const KEPT = 500;
 /** How many events the page begins with. */
 const TAIL = 200;
@@ -25,6 +25,8 @@ export class Live {
   link = $state<Link>('connecting');
   /** When the node was last heard of. Units: milliseconds since the Unix epoch. */
   heardAt = $state<number>();
+  /** How many events are kept; more where somebody read backwards. */
+  #kept = KEPT;
   #pause: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setTimeout> | undefined;
   #source: EventSource | undefined;
@@ -73,12 +75,26 @@ export class Live {
   forget(): void {
     this.close();
     [this.status, this.events, this.shop, this.gap] = [undefined, [], undefined, false];
+    this.#kept = KEPT;
   }
 
   /** Takes an event once, however often it is sent. */
   take(event: NodeEvent): void {
     if (this.events.some((known) => known.cursor === event.cursor)) return;
-    this.events = [event, ...this.events].sort((a, b) => b.cursor - a.cursor).slice(0, KEPT);
+    this.events = [event, ...this.events].sort((a, b) => b.cursor - a.cursor).slice(0, this.#kept);
+  }
+
+  /** Reads events that are older than all that it has. Returns whether there may be more. */
+  async older(): Promise<boolean> {
+    const before = this.events.at(-1)?.cursor ?? 0;
+    const query = { before, tail: TAIL, follow: false };
+    const text = await answer(api.get('/api/v1/events', { params: { query }, parseAs: 'text' }));
+    const found = [...String(text).matchAll(/^event: event\n(?:id: .*\n)?data: (.*)$/gm)].map(
+      ([, data]) => JSON.parse(data!) as NodeEvent,
+    );
+    this.#kept += found.length;
+    this.events = [...this.events, ...found].sort((a, b) => b.cursor - a.cursor);
+    return found.length === TAIL;
   }
 
   #heard(): void {
