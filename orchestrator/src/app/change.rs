@@ -23,8 +23,8 @@ use crate::manifest::choices::SetError;
 use crate::node::Change;
 use crate::node::Refusal;
 use crate::node::Reply;
-use crate::reconcile::plan::Step;
 use crate::reconcile::plan::plan;
+use crate::reconcile::step::Step;
 use crate::secret::SecretKey;
 use crate::store::durable;
 

@@ -11,7 +11,7 @@ use crate::clock::UnixMillis;
 use crate::id::ServiceId;
 use crate::reconcile::View;
 use crate::reconcile::observed::State;
-use crate::reconcile::plan::Action;
+use crate::reconcile::step::Action;
 use crate::runtime::RuntimeKind;
 use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;

@@ -1,13 +1,11 @@
 //! Owns the decision: from what is desired and what is observed to the steps that are due now.
 //!
-//! `plan` is total, pure and deterministic: no clock, no chance, no I/O, no logging. A plan prints as text, and
-//! command line, API and tests show that text. It never restarts a service whose specification did not change,
-//! and removals stand before creations.
+//! `plan` is total, pure and deterministic: no clock, no chance, no I/O, no logging. It never restarts a service whose
+//! specification did not change, and removals stand before creations.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fmt;
 
 use crate::id::ServiceId;
 use crate::manifest::schema::OnLoss;
@@ -17,6 +15,10 @@ use crate::reconcile::observed::ObservedService;
 use crate::reconcile::observed::Recovery;
 use crate::reconcile::observed::State;
 use crate::reconcile::observed::StopStage;
+use crate::reconcile::step::Action;
+use crate::reconcile::step::Note;
+use crate::reconcile::step::Plan;
+use crate::reconcile::step::Step;
 use crate::service::desired::Desired;
 use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;
@@ -25,105 +27,6 @@ use crate::service::spec::EdgeSpec;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
-use crate::view::PlannedAction;
-use crate::view::PlannedStep;
-
-/// What is due now, and what is not and why.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Plan {
-    /// Steps in the order in which they are begun: removals first.
-    pub steps: Vec<Step>,
-    /// Every service without a step, with the reason.
-    pub notes: Vec<Note>,
-}
-
-impl Plan {
-    /// Whether nothing is due.
-    #[must_use]
-    pub fn nothing_due(&self) -> bool {
-        self.steps.is_empty()
-    }
-}
-
-/// One step on one service.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// The service.
-    pub service: ServiceId,
-    /// What is done.
-    pub action: Action,
-    /// Why, one phrase each.
-    pub because: Vec<String>,
-}
-
-impl Step {
-    /// Returns it as it is shown.
-    #[must_use]
-    pub fn planned(&self) -> PlannedStep {
-        let (action, stop) = match &self.action {
-            Action::Remove { stop } => (PlannedAction::Remove, Some(stop)),
-            Action::AskAgain { .. } => (PlannedAction::Stop, None),
-            Action::Kill { .. } => (PlannedAction::Kill, None),
-            Action::Clean => (PlannedAction::Clean, None),
-            Action::Supervise { .. } => (PlannedAction::Supervise, None),
-            Action::Restart { stop } => (PlannedAction::Restart, Some(stop)),
-            Action::Start { .. } => (PlannedAction::Start, None),
-        };
-        PlannedStep {
-            service: self.service.to_string(),
-            action,
-            stop_seconds: stop.map(|stop| stop.grace_seconds),
-        }
-    }
-}
-
-/// What is done to a service.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Asks the program to stop, and clears away what remains. Data stay.
-    Remove {
-        /// How it is stopped.
-        stop: StopSpec,
-    },
-    /// Asks a program to stop whose stop was begun before; asking twice is harmless.
-    AskAgain {
-        /// How it is stopped.
-        stop: StopSpec,
-    },
-    /// Ends a program whose grace is over.
-    Kill {
-        /// How it was to stop.
-        stop: StopSpec,
-    },
-    /// Clears away the remains of a program that ended. Data stay.
-    Clean,
-    /// Gives a running program a new supervisor. The program is not touched.
-    Supervise {
-        /// The specification that it runs with.
-        hash: SpecHash,
-    },
-    /// Stops the program; the next passes start it with the new specification.
-    Restart {
-        /// How it is stopped.
-        stop: StopSpec,
-    },
-    /// Starts the program.
-    Start {
-        /// With which specification.
-        hash: SpecHash,
-    },
-}
-
-/// Why a service has no step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// The service.
-    pub service: ServiceId,
-    /// The machine code.
-    pub code: String,
-    /// One phrase.
-    pub text: String,
-}
 
 /// Decides what is due.
 #[must_use]
@@ -701,28 +604,6 @@ fn stop_of(now: &ObservedService) -> StopSpec {
         grace_seconds: 600,
     };
     now.applied.as_ref().map_or(careful, |spec| spec.stop)
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.steps.len() {
-            0 => writeln!(f, "nothing to do")?,
-            1 => writeln!(f, "1 step")?,
-            count => writeln!(f, "{count} steps")?,
-        }
-        for step in &self.steps {
-            let planned = step.planned();
-            write!(f, "  {:<9} {}", planned.action.as_str(), step.service)?;
-            if let Some(seconds) = planned.stop_seconds {
-                write!(f, " (up to {seconds} s to stop)")?;
-            }
-            writeln!(f, ": {}", step.because.join("; "))?;
-        }
-        for note in &self.notes {
-            writeln!(f, "  -         {}: {}", note.service, note.text)?;
-        }
-        Ok(())
-    }
 }
 
 /// Writes how often something happened.
