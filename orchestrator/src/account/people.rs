@@ -257,10 +257,12 @@ pub(super) fn unknown(id: &str) -> AccountError {
 pub(super) fn check_name(name: &str) -> Result<(), AccountError> {
     let length = name.chars().count();
     let fits = (1..=LONGEST_NAME).contains(&length);
-    // `machine` and `nobody` name no person in the audit log.
-    let reserved = ["machine", "nobody"]
-        .iter()
-        .any(|word| name.eq_ignore_ascii_case(word));
+    // In the audit log these name no person, or begin what names a program or an address.
+    let plain = name.to_lowercase();
+    let reserved = ["machine", "nobody"].contains(&plain.as_str())
+        || ["token ", "somebody at "]
+            .iter()
+            .any(|head| plain.starts_with(head));
     if fits && !reserved && name.trim() == name && !name.chars().any(char::is_control) {
         return Ok(());
     }

@@ -588,7 +588,16 @@ fn names_are_unique_whatever_their_case_and_plain() {
     let by = person(&olga);
     let taken = shop.accounts.add_account(&by, new("OLGA", Role::Cashier));
     assert_eq!(code_of(&taken.unwrap_err()), "name_taken");
-    for name in ["", " till", "till\n", "machine", "Nobody", &"x".repeat(65)] {
+    for name in [
+        "",
+        " till",
+        "till\n",
+        "machine",
+        "Nobody",
+        "Token metrics",
+        "somebody at 1.2.3.4",
+        &"x".repeat(65),
+    ] {
         let refused = shop.accounts.add_account(&by, new(name, Role::Cashier));
         assert_eq!(code_of(&refused.unwrap_err()), "bad_name", "{name:?}");
     }

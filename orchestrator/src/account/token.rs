@@ -53,8 +53,8 @@ pub struct Token {
 }
 
 impl Accounts {
-    /// Makes a token and returns its value, which is shown once. It ends with the account of its maker; one that is made
-    /// at the machine ends with the oldest owner's.
+    /// Makes a token and returns its value, which is shown once. It ends with its maker's account, role or password; one
+    /// that is made at the machine with the oldest owner's.
     ///
     /// Errors: [`AccountError::BadToken`]; [`AccountError::NotAllowed`] where it could do more than its maker, or where a
     /// program makes it; [`AccountError::NotSetUp`] where nobody owns the node.

@@ -43,7 +43,7 @@ impl Uses {
     }
 }
 
-/// The turn to write; it is over when it is dropped, whatever happened.
+/// The turn to write; it is over once nothing waits, or where whoever has it panics.
 struct Turn<'a>(&'a Uses);
 
 impl Turn<'_> {
@@ -57,7 +57,7 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // Where it ended well, somebody else may have the turn by now.
+        // Where it ended by `next`, somebody else may have the turn by now.
         if std::thread::panicking() {
             lock(&self.0.0).writing = false;
         }
@@ -86,5 +86,57 @@ impl Accounts {
                 tracing::warn!(%error, "when a session or token was used last is not written down");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(id: &str) -> Used {
+        Used::Token(id.to_owned())
+    }
+
+    #[test]
+    fn what_comes_while_somebody_writes_is_taken_along_at_once() {
+        let uses = Uses::default();
+        let turn = uses
+            .add(token("a"), UnixMillis(1))
+            .expect("the first writes");
+        assert_eq!(turn.next().expect("one").len(), 1);
+        for (id, at) in [("b", 2), ("c", 3), ("b", 4)] {
+            assert!(
+                uses.add(token(id), UnixMillis(at)).is_none(),
+                "{id} waits for nobody"
+            );
+        }
+        let taken = turn.next().expect("what came meanwhile");
+        let wanted = [(token("b"), UnixMillis(4)), (token("c"), UnixMillis(3))];
+        assert_eq!(taken, BTreeMap::from(wanted));
+        assert!(turn.next().is_none());
+        // The turn is over although it was not dropped yet, and dropping it takes nobody else's.
+        let other = uses
+            .add(token("d"), UnixMillis(5))
+            .expect("the next writes");
+        drop(turn);
+        assert!(uses.add(token("e"), UnixMillis(6)).is_none());
+        assert_eq!(other.next().expect("both").len(), 2);
+    }
+
+    #[test]
+    fn whoever_panics_gives_the_turn_back_and_loses_nothing_that_waits() {
+        let uses = Uses::default();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _turn = uses
+                .add(token("a"), UnixMillis(1))
+                .expect("the first writes");
+            assert!(uses.add(token("b"), UnixMillis(2)).is_none());
+            panic!("as a database might");
+        }));
+        assert!(panicked.is_err());
+        let turn = uses
+            .add(token("c"), UnixMillis(3))
+            .expect("the turn is free");
+        assert_eq!(turn.next().expect("all").len(), 3);
     }
 }

@@ -44,6 +44,9 @@ async fn list(context: &mut Context, tail: usize) -> Result<Exit, Failure> {
             break;
         }
     }
+    if rows.is_empty() && tail > 0 {
+        context.screen.note("nobody did anything yet");
+    }
     for row in rows.iter().rev() {
         let line = format!(
             "{}  {}  {}: {} ({})",
