@@ -230,6 +230,15 @@ fn people_and_programs_are_let_in_and_out_by_commands() {
         "{view}"
     );
     assert_eq!(mia.ask("GET", "status", &Value::Null).0, 200);
+    let places = node.ok(&["account", "sessions", "mia"]);
+    assert!(
+        places.lines().count() == 1 && places.contains("from 127.0.0.1"),
+        "{places}"
+    );
+    node.ok(&["account", "sign-out", "mia"]);
+    assert_eq!(mia.ask("GET", "status", &Value::Null).0, 401);
+    assert_eq!(olga.ask("GET", "status", &Value::Null).0, 200);
+    assert_eq!(mia.ask("POST", "session", &names).0, 200);
     node.ok(&["account", "role", "MIA", "cashier"]);
     assert_eq!(mia.ask("GET", "status", &Value::Null).0, 403);
     let last = node.cli(&["account", "role", "olga", "cashier"]);
@@ -257,15 +266,15 @@ fn people_and_programs_are_let_in_and_out_by_commands() {
         mia.ask("GET", "session", &Value::Null).1["stage"],
         "sign_in"
     );
-    let log = node.ok(&["audit", "list", "-n", "6"]);
+    let log = node.ok(&["audit", "list", "-n", "8"]);
     let acts: Vec<&str> = log
         .lines()
         .filter_map(|line| line.split_once("  machine: "))
         .map(|(_, act)| act)
         .collect();
-    assert_eq!(acts.len(), 5, "{log}");
+    assert_eq!(acts.len(), 6, "{log}");
     assert!(
-        acts[0].starts_with("mia was added as manager") && acts[4].starts_with("mia was deleted"),
+        acts[0].starts_with("mia was added as manager") && acts[5].starts_with("mia was deleted"),
         "{log}"
     );
     assert!(node.ok(&["audit", "verify"]).contains("is intact"));

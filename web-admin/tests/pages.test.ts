@@ -205,6 +205,12 @@ test('somebody gets another role and a new password, and nobody may be the last 
   await page.getByText('till has another role now: Manager.').waitFor();
   await row.getByText('Manager').waitFor();
   await row.getByRole('button', { name: 'Change till' }).click();
+  await dialog.getByText('Chrome on Android').waitFor();
+  await look(page, 'account-sessions');
+  await dialog.getByRole('button', { name: 'Sign out everywhere' }).click();
+  await page.getByText('till is signed out everywhere, and can sign in again.').waitFor();
+  await row.getByRole('button', { name: 'Change till' }).click();
+  await dialog.getByText('Nowhere.').waitFor();
   const give = dialog.getByRole('button', { name: 'Give a new password' });
   await dialog.getByLabel('New password', { exact: true }).fill('short');
   await give.click();

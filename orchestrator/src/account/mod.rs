@@ -11,6 +11,7 @@ mod factor;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fixture;
 mod origin;
+mod page;
 mod passkey;
 mod password;
 mod people;
@@ -53,6 +54,11 @@ pub use self::audit::AuditRow;
 pub use self::audit::Verdict;
 pub use self::error::AccountError;
 pub use self::origin::Origin;
+pub use self::page::BadCursor;
+pub use self::page::Cursor;
+pub use self::page::LONGEST_PAGE;
+pub use self::page::Page;
+pub use self::page::Wanted;
 pub use self::passkey::Ceremony;
 pub use self::passkey::NewPasskey;
 pub use self::passkey::Passkey;
@@ -187,6 +193,15 @@ impl Principal {
             Self::Machine => None,
             Self::Person(person) => Some(person.account.role),
             Self::Program { role, .. } => Some(*role),
+        }
+    }
+
+    /// Returns the session that asks; nothing for who has none.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::Person(person) => Some(&person.session),
+            Self::Machine | Self::Program { .. } => None,
         }
     }
 

@@ -9,6 +9,8 @@ use super::Principal;
 use super::SignedIn;
 use super::code;
 use super::error::AccountError;
+use super::page::Page;
+use super::page::Wanted;
 use super::passkey;
 use super::password;
 use super::repo;
@@ -43,13 +45,11 @@ pub struct Changes {
 }
 
 impl Accounts {
-    /// Lists every account, oldest first.
-    pub fn accounts(&self) -> Result<Vec<Account>, AccountError> {
+    /// Lists accounts, oldest first.
+    pub fn accounts(&self, wanted: &Wanted) -> Result<Page<Account>, AccountError> {
         self.read(|tx| {
-            repo::accounts_in_tx(tx)?
-                .iter()
-                .map(|kept| shown_in_tx(tx, kept))
-                .collect()
+            let kept = repo::accounts_in_tx(tx, wanted)?;
+            kept.map(|one| shown_in_tx(tx, &one))
         })
     }
 

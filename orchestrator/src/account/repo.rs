@@ -12,6 +12,8 @@ use super::audit::AuditRow;
 use super::audit::Check;
 use super::audit::Verdict;
 use super::code::Hash;
+use super::page::Page;
+use super::page::Wanted;
 use super::role::Role;
 use crate::clock::UnixMillis;
 
@@ -116,10 +118,26 @@ fn token(row: &Row<'_>) -> Done<KeptToken> {
 
 // === Accounts ===
 
-pub(super) fn accounts_in_tx(tx: &Transaction<'_>) -> Done<Vec<Kept>> {
-    tx.prepare("SELECT * FROM account ORDER BY created_at, id")?
-        .query_map([], account)?
+pub(super) fn accounts_in_tx(tx: &Transaction<'_>, wanted: &Wanted) -> Done<Page<Kept>> {
+    let rows: Vec<Kept> = tx
+        .prepare("SELECT * FROM account WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3")?
+        .query_map(wanted.bounds(), account)?
+        .collect::<Done<_>>()?;
+    Ok(wanted.page(rows, |one| (one.created_at, &one.id)))
+}
+
+/// Returns the id of every account, oldest first.
+pub(super) fn account_ids_in_tx(tx: &Transaction<'_>) -> Done<Vec<String>> {
+    tx.prepare("SELECT id FROM account ORDER BY created_at, id")?
+        .query_map([], |row| row.get(0))?
         .collect()
+}
+
+/// Returns the id of the owner who is here longest.
+pub(super) fn oldest_owner_in_tx(tx: &Transaction<'_>) -> Done<Option<String>> {
+    tx.prepare("SELECT id FROM account WHERE role = 'owner' ORDER BY created_at, id LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()
 }
 
 pub(super) fn account_in_tx(tx: &Transaction<'_>, id: &str) -> Done<Option<Kept>> {
@@ -295,6 +313,15 @@ pub(super) fn drop_other_sessions_in_tx(
     )
 }
 
+/// Deletes the sessions of an account that were not used for longest, so that `keep` stay.
+pub(super) fn drop_idlest_in_tx(tx: &Transaction<'_>, account: &str, keep: usize) -> Done<usize> {
+    tx.execute(
+        "DELETE FROM session WHERE account = ?1 AND id NOT IN
+             (SELECT id FROM session WHERE account = ?1 ORDER BY seen_at DESC, id LIMIT ?2)",
+        params![account, i64::try_from(keep).unwrap_or(i64::MAX)],
+    )
+}
+
 /// Deletes what is over, and every session that is older or idler than allowed.
 pub(super) fn drop_expired_in_tx(
     tx: &Transaction<'_>,
@@ -342,10 +369,12 @@ pub(super) fn token_by_hash_in_tx(tx: &Transaction<'_>, hash: &Hash) -> Done<Opt
         .optional()
 }
 
-pub(super) fn tokens_in_tx(tx: &Transaction<'_>) -> Done<Vec<KeptToken>> {
-    tx.prepare("SELECT * FROM token ORDER BY created_at, id")?
-        .query_map([], token)?
-        .collect()
+pub(super) fn tokens_in_tx(tx: &Transaction<'_>, wanted: &Wanted) -> Done<Page<KeptToken>> {
+    let rows: Vec<KeptToken> = tx
+        .prepare("SELECT * FROM token WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3")?
+        .query_map(wanted.bounds(), token)?
+        .collect::<Done<_>>()?;
+    Ok(wanted.page(rows, |one| (one.created_at, &one.id)))
 }
 
 pub(super) fn use_token_in_tx(tx: &Transaction<'_>, id: &str, now: UnixMillis) -> Done<()> {

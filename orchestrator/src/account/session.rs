@@ -40,6 +40,8 @@ use crate::secret::SecretBytes;
 
 /// How many looks at a password wait at once; beyond them strangers are sent away.
 const QUEUE: usize = 8;
+/// How many sessions an account has at most; a further one ends the one that was not used for longest.
+pub(super) const SESSIONS: usize = 100;
 /// How much is kept of what a browser says it is. Units: characters.
 const AGENT: usize = 200;
 
@@ -250,23 +252,54 @@ impl Accounts {
         self.drop_session(person, &person.session)
     }
 
-    /// Lists the sessions of a person, newest use first.
+    /// Lists one's own sessions, newest use first.
     pub fn sessions(&self, person: &SignedIn) -> Result<Vec<Session>, AccountError> {
-        let now = self.now();
         let kept = self.read(|tx| repo::sessions_in_tx(tx, &person.account.id))?;
+        Ok(self.living(kept, Some(&person.session)))
+    }
+
+    /// Lists the sessions of an account, newest use first. Errors: [`AccountError::Unknown`].
+    pub fn sessions_of(&self, by: &Principal, id: &str) -> Result<Vec<Session>, AccountError> {
+        let opened = self.opened()?;
+        let found = self.read_in(&opened, |tx| {
+            let known = repo::account_in_tx(tx, id)?.is_some();
+            Ok(known.then_some(repo::sessions_in_tx(tx, id)?))
+        })?;
+        let kept = found.ok_or_else(|| people::unknown(id))?;
+        Ok(self.living(kept, by.session()))
+    }
+
+    /// Ends every session of an account but the one that asks, and says how many there were.
+    ///
+    /// Errors: [`AccountError::Unknown`].
+    pub fn drop_sessions_of(&self, by: &Principal, id: &str) -> Result<usize, AccountError> {
+        let opened = self.opened()?;
+        self.write_in(&opened, |tx| {
+            let sql = |e| opened.sql(e);
+            let kept = repo::account_in_tx(tx, id).map_err(sql)?;
+            let kept = kept.ok_or_else(|| people::unknown(id))?;
+            let gone = repo::drop_other_sessions_in_tx(tx, id, by.session()).map_err(sql)?;
+            let text = format!("{} was signed out everywhere ({gone})", kept.name);
+            self.note_in_tx(tx, &opened, (&by.actor(), "sessions_ended", &text))?;
+            Ok(gone)
+        })
+    }
+
+    fn living(&self, kept: Vec<KeptSession>, current: Option<&str>) -> Vec<Session> {
+        let now = self.now();
         let living = kept.into_iter().filter(|one| {
             now.since(one.created_at) <= LONGEST_SESSION && now.since(one.seen_at) <= IDLE
         });
-        Ok(living
+        living
             .map(|one| Session {
-                current: one.id == person.session,
+                current: current == Some(one.id.as_str()),
                 id: one.id,
                 created_at: one.created_at.0,
                 seen_at: one.seen_at.0,
                 from: one.came_from,
                 agent: one.agent,
             })
-            .collect())
+            .collect()
     }
 
     /// Ends one of a person's own sessions.
@@ -406,6 +439,7 @@ impl Accounts {
         };
         repo::drop_expired_in_tx(tx, before(LONGEST_SESSION), before(IDLE))
             .map_err(|e| opened.sql(e))?;
+        repo::drop_idlest_in_tx(tx, &kept.id, SESSIONS - 1).map_err(|e| opened.sql(e))?;
         kept.signed_in_at = Some(now);
         repo::keep_account_in_tx(tx, &kept).map_err(|e| opened.sql(e))?;
         let value = code::value(&*self.entropy);

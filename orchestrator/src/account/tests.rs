@@ -1,4 +1,5 @@
 mod crash;
+mod lists;
 mod passkey;
 
 use std::sync::Arc;
@@ -210,7 +211,14 @@ fn a_stranger_who_races_the_set_up_wins_nothing() {
         owners.iter().skip(1).step_by(2).all(|made| !made),
         "a stranger owns the node"
     );
-    assert_eq!(shop.accounts.accounts().unwrap().len(), 1);
+    assert_eq!(
+        shop.accounts
+            .accounts(&Wanted::default())
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -391,7 +399,10 @@ fn a_recovery_code_stands_in_once_and_new_ones_end_the_old() {
         .accounts
         .sign_in(&with("olga", PASSWORD, Some(&typed)), &from("a"));
     assert_eq!(code_of(&again.unwrap_err()), "wrong_second_factor");
-    assert_eq!(shop.accounts.accounts().unwrap()[0].recovery_codes_left, 9);
+    assert_eq!(
+        shop.accounts.accounts(&Wanted::default()).unwrap().items[0].recovery_codes_left,
+        9
+    );
     let newer = shop
         .accounts
         .replace_recovery_codes(&entered.signed_in)
@@ -701,7 +712,7 @@ fn uses_that_come_at_once_are_all_written_down() {
             });
         }
     });
-    let tokens = shop.accounts.tokens().unwrap();
+    let tokens = shop.accounts.tokens(&Wanted::default()).unwrap().items;
     assert_eq!(tokens.len(), values.len());
     assert!(
         tokens.iter().all(|token| token.used_at.is_some()),
@@ -713,7 +724,12 @@ fn uses_that_come_at_once_are_all_written_down() {
     let value = values[0].expose_text().unwrap();
     assert!(shop.accounts.program(value).unwrap().is_some());
     let used_at = || {
-        let mut tokens = shop.accounts.tokens().unwrap().into_iter();
+        let mut tokens = shop
+            .accounts
+            .tokens(&Wanted::default())
+            .unwrap()
+            .items
+            .into_iter();
         tokens.find(|one| one.name == "program 0").unwrap().used_at
     };
     let before = used_at();

@@ -11,6 +11,8 @@ use super::Principal;
 use super::SEEN_EVERY;
 use super::code;
 use super::error::AccountError;
+use super::page::Page;
+use super::page::Wanted;
 use super::people;
 use super::repo;
 use super::repo::KeptToken;
@@ -69,9 +71,8 @@ impl Accounts {
         }
         let account = match by {
             Principal::Machine => {
-                let known = self.read_in(&opened, repo::accounts_in_tx)?;
-                let owner = known.into_iter().find(|one| one.role == Role::Owner);
-                owner.ok_or(AccountError::NotSetUp)?.id
+                let owner = self.read_in(&opened, repo::oldest_owner_in_tx)?;
+                owner.ok_or(AccountError::NotSetUp)?
             }
             Principal::Person(person) if person.account.role.covers(new.role) => {
                 person.account.id.clone()
@@ -111,10 +112,10 @@ impl Accounts {
         Ok((value, shown(kept)))
     }
 
-    /// Lists every token, oldest first.
-    pub fn tokens(&self) -> Result<Vec<Token>, AccountError> {
-        let kept = self.read(repo::tokens_in_tx)?;
-        Ok(kept.into_iter().map(shown).collect())
+    /// Lists tokens, oldest first.
+    pub fn tokens(&self, wanted: &Wanted) -> Result<Page<Token>, AccountError> {
+        let kept = self.read(|tx| repo::tokens_in_tx(tx, wanted))?;
+        kept.map(|one| Ok(shown(one)))
     }
 
     /// Takes a token back.

@@ -11,10 +11,12 @@ use super::args;
 use super::client::Client;
 use super::exit::Exit;
 use super::exit::Failure;
+use super::render;
 use super::screen::plain;
 use super::vault::read_new_secret;
 use crate::account::Account;
 use crate::account::Role;
+use crate::account::Session;
 
 #[derive(Deserialize)]
 struct Code {
@@ -22,8 +24,8 @@ struct Code {
 }
 
 #[derive(Deserialize)]
-struct List {
-    items: Vec<Account>,
+struct Sessions {
+    items: Vec<Session>,
 }
 
 /// Prints the code that makes the first owner.
@@ -67,6 +69,8 @@ pub(super) async fn account(context: &mut Context, wanted: args::Account) -> Res
             language,
         } => add(context, &name, role.into(), &language).await,
         args::Account::Role { name, role } => change_role(context, &name, role.into()).await,
+        args::Account::Sessions { name } => sessions(context, &name).await,
+        args::Account::SignOut { name } => sign_out(context, &name).await,
         args::Account::Remove { name } => remove(context, &name).await,
         args::Account::Reset { name } => reset(context, &name).await,
     }
@@ -80,7 +84,7 @@ async fn add(
 ) -> Result<Exit, Failure> {
     let client = context.client()?;
     // Asked first, so that nobody types a password for nothing.
-    let _known: List = client.get("/api/v1/accounts").await?;
+    let _known: Vec<Account> = client.all("/api/v1/accounts").await?;
     let again = "flash-node account add NAME --role ROLE";
     let password = read_new_secret(context, "password", again)?;
     let body = serde_json::json!({
@@ -112,6 +116,38 @@ async fn change_role(context: &mut Context, name: &str, role: Role) -> Result<Ex
     Ok(Exit::Ok)
 }
 
+async fn sessions(context: &mut Context, name: &str) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let found = find(&client, name).await?;
+    let path = format!("/api/v1/accounts/{}/sessions", found.id);
+    let list: Sessions = client.get(&path).await?;
+    if list.items.is_empty() {
+        let text = format!("{} is signed in nowhere", plain(&found.name));
+        context.screen.note(&text);
+    }
+    for session in list.items {
+        let line = format!(
+            "since {}  used {}  from {}  {}",
+            render::utc(session.created_at),
+            render::utc(session.seen_at),
+            session.from,
+            session.agent
+        );
+        context.screen.foreign_line(&line);
+    }
+    Ok(Exit::Ok)
+}
+
+async fn sign_out(context: &mut Context, name: &str) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let found = find(&client, name).await?;
+    let path = format!("/api/v1/accounts/{}/sessions", found.id);
+    client.delete(&path).await?;
+    let text = format!("{} is signed in nowhere any more\n", plain(&found.name));
+    context.screen.print(&text);
+    Ok(Exit::Ok)
+}
+
 async fn remove(context: &mut Context, name: &str) -> Result<Exit, Failure> {
     let client = context.client()?;
     let found = find(&client, name).await?;
@@ -127,8 +163,7 @@ async fn remove(context: &mut Context, name: &str) -> Result<Exit, Failure> {
 
 /// Finds an account by its name. Errors: nobody is called so; it names who is there.
 async fn find(client: &Client, name: &str) -> Result<Account, Failure> {
-    let known: List = client.get("/api/v1/accounts").await?;
-    let mut items = known.items;
+    let mut items: Vec<Account> = client.all("/api/v1/accounts").await?;
     if let Some(index) = items
         .iter()
         .position(|one| one.name.eq_ignore_ascii_case(name))
@@ -147,14 +182,14 @@ async fn find(client: &Client, name: &str) -> Result<Account, Failure> {
 }
 
 async fn list(context: &mut Context) -> Result<Exit, Failure> {
-    let list: List = context.client()?.get("/api/v1/accounts").await?;
-    if list.items.is_empty() {
+    let items: Vec<Account> = context.client()?.all("/api/v1/accounts").await?;
+    if items.is_empty() {
         context
             .screen
             .note("nobody owns this node yet: `flash-node setup-code` prints how to begin");
     }
-    let width = list.items.iter().map(|one| one.name.chars().count()).max();
-    for account in list.items {
+    let width = items.iter().map(|one| one.name.chars().count()).max();
+    for account in items {
         let second = if account.second_factor {
             "second factor"
         } else {

@@ -401,6 +401,16 @@ pub(super) enum Account {
         #[arg(value_enum)]
         role: RoleArg,
     },
+    /// Lists where somebody is signed in, newest use first.
+    Sessions {
+        /// The account's name.
+        name: String,
+    },
+    /// Signs somebody out everywhere, such as where a phone is lost.
+    SignOut {
+        /// The account's name.
+        name: String,
+    },
     /// Deletes somebody's account, with its sessions, tokens and passkeys.
     Remove {
         /// The account's name.

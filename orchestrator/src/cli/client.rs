@@ -16,6 +16,7 @@ use hyper::body::Bytes;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
@@ -33,6 +34,13 @@ use crate::store::folder::FolderError;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 /// The longest plain answer that is taken. Units: bytes.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+
+/// A part of a list, as the API gives it.
+#[derive(Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
 
 /// Speaks to one daemon.
 #[derive(Debug, Clone)]
@@ -92,6 +100,18 @@ impl Client {
     /// Asks for JSON.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.json(Method::GET, path, None).await
+    }
+
+    /// Asks for a list, page after page, and returns all of it.
+    pub(super) async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        let mut next = Some(path.to_owned());
+        while let Some(asked) = next {
+            let mut page: Page<T> = self.get(&asked).await?;
+            all.append(&mut page.items);
+            next = page.next.map(|after| format!("{path}?after={after}"));
+        }
+        Ok(all)
     }
 
     /// Asks for JSON and returns it as it came.

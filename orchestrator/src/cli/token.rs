@@ -15,11 +15,6 @@ use crate::account::Role;
 use crate::account::Token;
 
 #[derive(Deserialize)]
-struct List {
-    items: Vec<Token>,
-}
-
-#[derive(Deserialize)]
 struct Made {
     value: Zeroizing<String>,
     token: Token,
@@ -34,11 +29,11 @@ pub(super) async fn token(context: &mut Context, wanted: args::Token) -> Result<
 }
 
 async fn list(context: &mut Context) -> Result<Exit, Failure> {
-    let list: List = context.client()?.get("/api/v1/tokens").await?;
-    if list.items.is_empty() {
+    let items: Vec<Token> = context.client()?.all("/api/v1/tokens").await?;
+    if items.is_empty() {
         context.screen.note("no program has a token");
     }
-    for token in list.items {
+    for token in items {
         let used = token
             .used_at
             .map_or_else(|| "never used".to_owned(), |at| format!("used {}", day(at)));
@@ -74,8 +69,8 @@ async fn add(context: &mut Context, name: &str, role: Role, days: u64) -> Result
 
 async fn revoke(context: &mut Context, id: &str) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let known: List = client.get("/api/v1/tokens").await?;
-    let Some(token) = known.items.into_iter().find(|token| token.id == id) else {
+    let known: Vec<Token> = client.all("/api/v1/tokens").await?;
+    let Some(token) = known.into_iter().find(|token| token.id == id) else {
         return Err(Failure::new(
             Exit::Failed,
             format!("no token has the ID {id}"),

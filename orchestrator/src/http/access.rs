@@ -42,6 +42,21 @@ pub(super) enum Access {
     Needs(Right),
     /// A right, and a person who has just shown the password.
     Confirmed(Right),
+    /// A right; and, but for a dry run, a person who has just shown the password.
+    ConfirmedUnlessDry(Right),
+    /// A right; and, but for a dry run, of a person the password just shown. A program is trusted as far as its role goes.
+    ConfirmedByPeople(Right),
+}
+
+impl Access {
+    /// Whether a program with a token may ask at all.
+    pub(super) fn is_for_programs(self) -> bool {
+        match self {
+            Self::Anybody | Self::ConfirmedUnlessDry(_) | Self::ConfirmedByPeople(_) => true,
+            Self::Needs(right) => right != Self_,
+            Self::Confirmed(_) => false,
+        }
+    }
 }
 
 /// One route: its method, its path, and what it asks.
@@ -49,6 +64,8 @@ pub(super) type Line = (&'static str, &'static str, Access);
 
 use Access::Anybody;
 use Access::Confirmed;
+use Access::ConfirmedByPeople;
+use Access::ConfirmedUnlessDry;
 use Access::Needs;
 use Right::Own;
 use Right::Read;
@@ -60,7 +77,7 @@ use Right::Shop;
 pub(super) const TABLE: &[Line] = &[
     ("GET", "/", Anybody),
     ("GET", "/api/v1/access", Needs(Read)),
-    ("POST", "/api/v1/access", Needs(Own)),
+    ("POST", "/api/v1/access", ConfirmedUnlessDry(Own)),
     ("DELETE", "/api/v1/account/second-factor", Confirmed(Self_)),
     ("POST", "/api/v1/account/language", Needs(Self_)),
     ("GET", "/api/v1/account/passkeys", Needs(Self_)),
@@ -79,13 +96,15 @@ pub(super) const TABLE: &[Line] = &[
     ("POST", "/api/v1/accounts", Confirmed(Own)),
     ("DELETE", "/api/v1/accounts/{id}", Confirmed(Own)),
     ("PATCH", "/api/v1/accounts/{id}", Confirmed(Own)),
+    ("DELETE", "/api/v1/accounts/{id}/sessions", Confirmed(Own)),
+    ("GET", "/api/v1/accounts/{id}/sessions", Needs(Own)),
     ("GET", "/api/v1/advisories", Needs(Read)),
-    ("POST", "/api/v1/advisories", Needs(Own)),
-    ("POST", "/api/v1/apply", Needs(Run)),
+    ("POST", "/api/v1/advisories", ConfirmedByPeople(Own)),
+    ("POST", "/api/v1/apply", Confirmed(Run)),
     ("POST", "/api/v1/audit", Needs(Read)),
     ("GET", "/api/v1/audit-log", Needs(Read)),
     ("POST", "/api/v1/audit-log/verify", Needs(Read)),
-    ("POST", "/api/v1/down", Needs(Own)),
+    ("POST", "/api/v1/down", Confirmed(Own)),
     ("GET", "/api/v1/edges", Needs(Read)),
     ("POST", "/api/v1/edges", Needs(Read)),
     ("GET", "/api/v1/events", Needs(Shop)),
@@ -94,15 +113,27 @@ pub(super) const TABLE: &[Line] = &[
     ("GET", "/api/v1/machine", Needs(Read)),
     ("GET", "/api/v1/openapi.json", Anybody),
     ("POST", "/api/v1/plan", Needs(Read)),
-    ("POST", "/api/v1/rotate", Needs(Run)),
+    ("POST", "/api/v1/rotate", ConfirmedUnlessDry(Run)),
     ("GET", "/api/v1/services", Needs(Read)),
     ("GET", "/api/v1/services/{id}", Needs(Read)),
-    ("POST", "/api/v1/services/{id}/image", Needs(Own)),
+    (
+        "POST",
+        "/api/v1/services/{id}/image",
+        ConfirmedUnlessDry(Own),
+    ),
     ("GET", "/api/v1/services/{id}/logs", Needs(Run)),
-    ("POST", "/api/v1/services/{id}/purge", Needs(Own)),
-    ("POST", "/api/v1/services/{id}/remove", Needs(Run)),
+    ("POST", "/api/v1/services/{id}/purge", Confirmed(Own)),
+    (
+        "POST",
+        "/api/v1/services/{id}/remove",
+        ConfirmedUnlessDry(Run),
+    ),
     ("POST", "/api/v1/services/{id}/retry", Needs(Run)),
-    ("POST", "/api/v1/services/{id}/settings/{name}", Needs(Run)),
+    (
+        "POST",
+        "/api/v1/services/{id}/settings/{name}",
+        ConfirmedByPeople(Run),
+    ),
     ("DELETE", "/api/v1/session", Needs(Self_)),
     ("GET", "/api/v1/session", Anybody),
     ("POST", "/api/v1/session", Anybody),
@@ -120,14 +151,14 @@ pub(super) const TABLE: &[Line] = &[
     ("DELETE", "/api/v1/sessions/{id}", Needs(Self_)),
     ("POST", "/api/v1/set-up", Anybody),
     ("GET", "/api/v1/settings", Needs(Read)),
-    ("POST", "/api/v1/settings", Needs(Run)),
+    ("POST", "/api/v1/settings", ConfirmedByPeople(Run)),
     ("GET", "/api/v1/shop", Needs(Shop)),
     ("GET", "/api/v1/status", Needs(Read)),
     ("GET", "/api/v1/tasks", Needs(Read)),
     ("GET", "/api/v1/tokens", Needs(Own)),
     ("POST", "/api/v1/tokens", Confirmed(Own)),
     ("DELETE", "/api/v1/tokens/{id}", Confirmed(Own)),
-    ("POST", "/api/v1/vault/passphrase", Needs(Own)),
+    ("POST", "/api/v1/vault/passphrase", Confirmed(Own)),
     ("POST", "/api/v1/vault/seal", Needs(Own)),
     ("POST", "/api/v1/vault/unlock", Anybody),
     ("GET", "/authority.crt", Anybody),
@@ -185,6 +216,9 @@ pub(super) async fn enforce(
                     Err(error) => return error.into_response(),
                 };
                 request.extensions_mut().insert(who);
+                if let Some(access) = access {
+                    request.extensions_mut().insert(access);
+                }
                 return next.run(request).await;
             }
             next.run(request).await
@@ -252,7 +286,8 @@ fn admit(
     let (right, confirmed) = match access {
         None => return Err(AccountError::NotAllowed),
         Some(Anybody) => return Ok(who),
-        Some(Needs(right)) => (right, false),
+        // What is asked of the body's meaning too is asked once it was read ([`Acting::confirm`]).
+        Some(Needs(right) | ConfirmedUnlessDry(right) | ConfirmedByPeople(right)) => (right, false),
         Some(Confirmed(right)) => (right, true),
     };
     let Some(who) = who else {
@@ -275,7 +310,7 @@ fn admit(
 }
 
 /// Refuses who has not just shown the password. A program cannot, and is not trusted with what asks for it.
-pub(super) fn confirm(accounts: &Accounts, who: &Principal) -> Result<(), AccountError> {
+fn confirm(accounts: &Accounts, who: &Principal) -> Result<(), AccountError> {
     match who {
         Principal::Machine => Ok(()),
         Principal::Program { .. } => Err(AccountError::NotAllowed),
@@ -321,6 +356,38 @@ impl FromRequestParts<Face> for Asker {
         let who = parts.extensions.get::<Principal>().cloned();
         who.map(Self)
             .ok_or_else(|| ApiError::from(AccountError::SignedOut))
+    }
+}
+
+/// Who asks for a change of the node, and what the route asks of them.
+pub(super) struct Acting {
+    /// Who.
+    pub(super) who: Principal,
+    access: Option<Access>,
+}
+
+impl Acting {
+    /// Refuses who has not just shown the password, where the route wants it of a change that is no dry run.
+    pub(super) fn confirm(&self, accounts: &Accounts) -> Result<(), AccountError> {
+        match (self.access, &self.who) {
+            // The unix socket's routes stand in no table.
+            (_, Principal::Machine) => Ok(()),
+            (Some(ConfirmedByPeople(_)), Principal::Program { .. }) => Ok(()),
+            (Some(ConfirmedUnlessDry(_) | ConfirmedByPeople(_)), who) => confirm(accounts, who),
+            // It was asked for already, or it is not.
+            (Some(Anybody | Needs(_) | Confirmed(_)), _) => Ok(()),
+            (None, _) => Err(AccountError::NotAllowed),
+        }
+    }
+}
+
+impl FromRequestParts<Face> for Acting {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Result<Self, ApiError> {
+        let Asker(who) = Asker::from_request_parts(parts, face).await?;
+        let access = parts.extensions.get::<Access>().copied();
+        Ok(Self { who, access })
     }
 }
 

@@ -14,8 +14,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::access;
-use super::access::Asker;
+use super::access::Acting;
 use super::body::Form;
 use super::error::ApiError;
 use super::error::ErrorBody;
@@ -23,7 +22,6 @@ use super::json::Json;
 use super::read;
 use super::router::Face;
 use super::session::blocking;
-use crate::account::Principal;
 use crate::advisory::Signed;
 use crate::id::EdgeId;
 use crate::id::ServiceId;
@@ -37,16 +35,16 @@ type ServicePath = Result<Path<String>, PathRejection>;
 #[utoipa::path(post, path = "/api/v1/plan", tag = "change", responses(
     (status = 200, description = "The plan, as text", body = Reply),
     (status = 422, description = "A file holds a mistake", body = ErrorBody)))]
-pub(super) async fn plan(State(face): State<Face>, Asker(by): Asker) -> Answer {
-    carry_out(&face, &by, Command::Plan).await
+pub(super) async fn plan(State(face): State<Face>, by: Acting) -> Answer {
+    carry_out(&face, by, Command::Plan).await
 }
 
 /// Accepts the files as the desired state.
 #[utoipa::path(post, path = "/api/v1/apply", tag = "change", responses(
     (status = 200, description = "What is done now", body = Reply),
     (status = 422, description = "A file holds a mistake", body = ErrorBody)))]
-pub(super) async fn apply(State(face): State<Face>, Asker(by): Asker) -> Answer {
-    carry_out(&face, &by, Command::Apply).await
+pub(super) async fn apply(State(face): State<Face>, by: Acting) -> Answer {
+    carry_out(&face, by, Command::Apply).await
 }
 
 /// How a service is left out.
@@ -65,13 +63,13 @@ pub(super) struct RemoveBody {
         (status = 404, description = "There is no such service", body = ErrorBody)))]
 pub(super) async fn remove(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     id: ServicePath,
     Form(body): Form<RemoveBody>,
 ) -> Answer {
     let service = service(&face, id)?;
     let dry_run = body.dry_run;
-    carry_out(&face, &by, Command::Remove { service, dry_run }).await
+    carry_out(&face, by, Command::Remove { service, dry_run }).await
 }
 
 /// The name of a service, typed again.
@@ -90,7 +88,7 @@ pub(super) struct PurgeBody {
         (status = 404, description = "There is no such service", body = ErrorBody)))]
 pub(super) async fn purge(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     id: ServicePath,
     Form(body): Form<PurgeBody>,
 ) -> Answer {
@@ -107,7 +105,7 @@ pub(super) async fn purge(
         ));
     }
     let confirm = body.confirm;
-    carry_out(&face, &by, Command::Purge { service, confirm }).await
+    carry_out(&face, by, Command::Purge { service, confirm }).await
 }
 
 /// Tries a service again that needs the operator.
@@ -115,30 +113,30 @@ pub(super) async fn purge(
     params(("id" = String, Path, description = "The service")),
     responses((status = 200, description = "What is done now", body = Reply),
         (status = 404, description = "There is no such service", body = ErrorBody)))]
-pub(super) async fn retry(State(face): State<Face>, Asker(by): Asker, id: ServicePath) -> Answer {
+pub(super) async fn retry(State(face): State<Face>, by: Acting, id: ServicePath) -> Answer {
     let service = service(&face, id)?;
-    carry_out(&face, &by, Command::Retry { service }).await
+    carry_out(&face, by, Command::Retry { service }).await
 }
 
 /// Lists who may reach whom, for what.
 #[utoipa::path(post, path = "/api/v1/edges", tag = "change", responses(
     (status = 200, description = "Every edge, as text", body = Reply)))]
-pub(super) async fn edges(State(face): State<Face>, Asker(by): Asker) -> Answer {
-    carry_out(&face, &by, Command::Edges).await
+pub(super) async fn edges(State(face): State<Face>, by: Acting) -> Answer {
+    carry_out(&face, by, Command::Edges).await
 }
 
 /// Compares what runs with what was declared, and tells the age of every credential.
 #[utoipa::path(post, path = "/api/v1/audit", tag = "change", responses(
     (status = 200, description = "What was found, a line each", body = Reply)))]
-pub(super) async fn audit(State(face): State<Face>, Asker(by): Asker) -> Answer {
-    carry_out(&face, &by, Command::Audit).await
+pub(super) async fn audit(State(face): State<Face>, by: Acting) -> Answer {
+    carry_out(&face, by, Command::Audit).await
 }
 
 /// Lists the image of every service.
 #[utoipa::path(post, path = "/api/v1/images", tag = "change", responses(
     (status = 200, description = "Every image, as text", body = Reply)))]
-pub(super) async fn images(State(face): State<Face>, Asker(by): Asker) -> Answer {
-    carry_out(&face, &by, Command::Images).await
+pub(super) async fn images(State(face): State<Face>, by: Acting) -> Answer {
+    carry_out(&face, by, Command::Images).await
 }
 
 /// Another image of a service.
@@ -160,7 +158,7 @@ pub(super) struct ImageBody {
         (status = 422, description = "The image is not named by what it holds", body = ErrorBody)))]
 pub(super) async fn set_image(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     id: ServicePath,
     Form(body): Form<ImageBody>,
 ) -> Answer {
@@ -170,7 +168,7 @@ pub(super) async fn set_image(
         image: body.image,
         dry_run: body.dry_run,
     };
-    carry_out(&face, &by, command).await
+    carry_out(&face, by, command).await
 }
 
 /// Who is to reach the node.
@@ -193,7 +191,7 @@ pub(super) struct AccessBody {
     responses((status = 200, description = "What is done now", body = Reply)))]
 pub(super) async fn set_access(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     Form(body): Form<AccessBody>,
 ) -> Answer {
     let AccessBody {
@@ -214,7 +212,7 @@ pub(super) async fn set_access(
         onion,
         dry_run,
     };
-    carry_out(&face, &by, command).await
+    carry_out(&face, by, command).await
 }
 
 /// A newer file of advisories.
@@ -232,12 +230,12 @@ pub(super) struct AdvisoriesBody {
     responses((status = 200, description = "It is known from now on", body = Reply)))]
 pub(super) async fn import_advisories(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     Form(body): Form<AdvisoriesBody>,
 ) -> Answer {
     let AdvisoriesBody { text, signature } = body;
     let signed = Signed { text, signature };
-    carry_out(&face, &by, Command::ImportAdvisories { signed }).await
+    carry_out(&face, by, Command::ImportAdvisories { signed }).await
 }
 
 /// Credentials to replace.
@@ -258,7 +256,7 @@ pub(super) struct RotateBody {
     (status = 409, description = "The node does not make this credential", body = ErrorBody)))]
 pub(super) async fn rotate(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     Form(body): Form<RotateBody>,
 ) -> Answer {
     let edges: Result<Vec<EdgeId>, _> = body.edges.into_iter().map(EdgeId::try_from).collect();
@@ -271,27 +269,19 @@ pub(super) async fn rotate(
         )
     })?;
     let dry_run = body.dry_run;
-    carry_out(&face, &by, Command::Rotate { edges, dry_run }).await
+    carry_out(&face, by, Command::Rotate { edges, dry_run }).await
 }
 
 /// Stops every service, then the daemon.
 #[utoipa::path(post, path = "/api/v1/down", tag = "change", responses(
     (status = 200, description = "What is done now", body = Reply)))]
-pub(super) async fn down(State(face): State<Face>, Asker(by): Asker) -> Answer {
-    carry_out(&face, &by, Command::Down).await
+pub(super) async fn down(State(face): State<Face>, by: Acting) -> Answer {
+    carry_out(&face, by, Command::Down).await
 }
 
-pub(super) async fn carry_out(face: &Face, by: &Principal, command: Command) -> Answer {
-    if let Some((act, weight)) = act(&command) {
-        let confirmed = match weight {
-            Light => false,
-            OfPeople => matches!(by, Principal::Person(_)),
-            Heavy => true,
-        };
-        if confirmed {
-            let asks = by.clone();
-            blocking(face, move |accounts| access::confirm(accounts, &asks)).await?;
-        }
+pub(super) async fn carry_out(face: &Face, by: Acting, command: Command) -> Answer {
+    if let Some(act) = act(&command) {
+        let by = blocking(face, move |accounts| by.confirm(accounts).map(|()| by.who)).await?;
         if matches!(command, Command::Down | Command::Seal) {
             // A disk that takes no more must not keep a node from being stopped or closed.
             record_if_possible(face, &by.actor(), act).await;
@@ -333,24 +323,9 @@ fn opened(lan: Option<bool>, onion: Option<bool>) -> String {
         .join(" and ")
 }
 
-/// How much a command matters, and so whether the password must be shown again before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Weight {
-    /// Nobody shows it.
-    Light,
-    /// A person does; a program is trusted as far as its role goes.
-    OfPeople,
-    /// A person does, and a program is refused.
-    Heavy,
-}
-
-use Weight::Heavy;
-use Weight::Light;
-use Weight::OfPeople;
-
-/// Returns what a command is called in the audit log, and how much it matters; nothing for one that only looks.
-fn act(command: &Command) -> Option<((&'static str, String), Weight)> {
-    let (action, text, weight) = match command {
+/// Returns what a command is called in the audit log, and what it does; nothing for one that only looks.
+fn act(command: &Command) -> Option<(&'static str, String)> {
+    Some(match command {
         Command::Plan | Command::Edges | Command::Audit | Command::Images => return None,
         Command::Set { dry_run, .. }
         | Command::SetImage { dry_run, .. }
@@ -361,50 +336,43 @@ fn act(command: &Command) -> Option<((&'static str, String), Weight)> {
         {
             return None;
         }
-        Command::Apply => ("apply", "apply the files as they are".to_owned(), Heavy),
+        Command::Apply => ("apply", "apply the files as they are".to_owned()),
         Command::Set { changes, .. } => {
             let changes = changes.iter().map(|one| {
                 let value = shortened(&one.value);
                 format!("{}.{} to `{value}`", one.service, one.setting)
             });
             let text = changes.collect::<Vec<_>>().join(", ");
-            ("set", format!("set {text}"), OfPeople)
+            ("set", format!("set {text}"))
         }
-        Command::Remove { service, .. } => ("remove", format!("leave {service} out"), Heavy),
-        Command::Purge { service, .. } => ("purge", format!("delete the data of {service}"), Heavy),
-        Command::Retry { service } => ("retry", format!("try {service} again"), Light),
+        Command::Remove { service, .. } => ("remove", format!("leave {service} out")),
+        Command::Purge { service, .. } => ("purge", format!("delete the data of {service}")),
+        Command::Retry { service } => ("retry", format!("try {service} again")),
         Command::SetImage { service, image, .. } => (
             "set_image",
             format!("let {service} run in {}", shortened(image)),
-            Heavy,
         ),
-        Command::ImportAdvisories { .. } => {
-            ("advisories", "import advisories".to_owned(), OfPeople)
-        }
-        Command::Open { lan, onion, .. } => ("access", opened(*lan, *onion), Heavy),
+        Command::ImportAdvisories { .. } => ("advisories", "import advisories".to_owned()),
+        Command::Open { lan, onion, .. } => ("access", opened(*lan, *onion)),
         Command::Rotate { edges, .. } if edges.is_empty() => {
-            ("rotate", "replace every credential".to_owned(), Heavy)
+            ("rotate", "replace every credential".to_owned())
         }
         Command::Rotate { edges, .. } => {
             let edges: Vec<String> = edges.iter().map(ToString::to_string).collect();
             let text = format!("replace the credential of {}", edges.join(", "));
-            ("rotate", text, Heavy)
+            ("rotate", text)
         }
-        Command::Down => ("down", "stop the node".to_owned(), Heavy),
-        Command::Unlock { .. } => ("unlock", "unlock the vault".to_owned(), Light),
-        Command::Seal => ("seal", "seal the vault".to_owned(), Light),
-        Command::ChangePassphrase { .. } => (
-            "passphrase",
-            "set or change the passphrase".to_owned(),
-            Heavy,
-        ),
+        Command::Down => ("down", "stop the node".to_owned()),
+        Command::Unlock { .. } => ("unlock", "unlock the vault".to_owned()),
+        Command::Seal => ("seal", "seal the vault".to_owned()),
+        Command::ChangePassphrase { .. } => {
+            ("passphrase", "set or change the passphrase".to_owned())
+        }
         Command::AddKeyFile { path } => (
             "key_file",
             format!("write a key file to {}", path.display()),
-            Heavy,
         ),
-    };
-    Some(((action, text), weight))
+    })
 }
 
 /// What somebody typed, cut to what a line of a log holds and without what would break it.

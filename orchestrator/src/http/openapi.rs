@@ -97,6 +97,8 @@ use super::access::Access;
         super::people::add_account,
         super::people::change_account,
         super::people::drop_account,
+        super::people::sessions_of,
+        super::people::drop_sessions_of,
         super::people::reset,
         super::people::change_password,
         super::people::set_language,
@@ -235,11 +237,11 @@ fn complete(operation: &mut Operation, access: Option<Access>, once: bool) {
     }
     let tags = operation.tags.as_deref().unwrap_or_default();
     let changes = tags.iter().any(|tag| tag == "change");
-    let needs = matches!(access, Some(Access::Needs(_) | Access::Confirmed(_)));
-    if needs {
+    let asks = access.filter(|access| *access != Access::Anybody);
+    let needs = asks.is_some();
+    if let Some(asks) = asks {
         let mut ways = vec![SecurityRequirement::new("session", [""; 0])];
-        // Whoever has to show a password again is a person.
-        if !matches!(access, Some(Access::Confirmed(_))) {
+        if asks.is_for_programs() {
             ways.push(SecurityRequirement::new("token", [""; 0]));
         }
         operation.security = Some(ways);

@@ -27,16 +27,20 @@ use super::error::ErrorBody;
 use super::json::Json;
 use super::read;
 use super::router::Face;
+use super::session::Sessions;
 use super::session::blocking;
 use crate::account::Account;
 use crate::account::Accounts;
 use crate::account::AuditRow;
+use crate::account::BadCursor;
 use crate::account::Changes;
+use crate::account::Cursor;
 use crate::account::NewAccount;
 use crate::account::NewToken;
 use crate::account::Role;
 use crate::account::Token;
 use crate::account::Verdict;
+use crate::account::Wanted;
 
 /// How many rows of the audit log are given where the reader names no number.
 const ROWS: usize = 50;
@@ -45,19 +49,60 @@ const ROWS_LIMIT: usize = 500;
 
 type Id = Result<Path<String>, PathRejection>;
 
-/// A list of accounts.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(super) struct AccountList {
-    items: Vec<Account>,
+/// Which part of a list is wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageWanted {
+    /// Only what comes after: `next` of the page before.
+    after: Option<String>,
+    /// How many; 100 where nothing is said, at most 500.
+    limit: Option<usize>,
 }
 
-/// Lists every account, oldest first.
-#[utoipa::path(get, path = "/api/v1/accounts", tag = "people", responses(
-    (status = 200, description = "Every account", body = AccountList),
+impl PageWanted {
+    fn read(wanted: Result<Query<Self>, QueryRejection>) -> Result<Wanted, ApiError> {
+        let misread = |what: String| {
+            ApiError::bad_request(
+                format!("the query is not understood: {what}"),
+                "after is `next` of the page before, limit a number",
+            )
+        };
+        let Query(wanted) = wanted.map_err(|error| misread(error.body_text()))?;
+        let after: Option<Cursor> = wanted
+            .after
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|error: BadCursor| misread(error.to_string()))?;
+        let limit = wanted.limit.unwrap_or(Wanted::default().limit);
+        Ok(Wanted { after, limit })
+    }
+}
+
+/// A page of the list of accounts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct AccountList {
+    /// Oldest first.
+    items: Vec<Account>,
+    /// What to ask for as `after` to read on; null at the end.
+    next: Option<String>,
+}
+
+/// Lists accounts, oldest first.
+#[utoipa::path(get, path = "/api/v1/accounts", tag = "people", params(PageWanted), responses(
+    (status = 200, description = "A page", body = AccountList),
+    (status = 400, description = "The query is not understood", body = ErrorBody),
     (status = 403, description = "The role does not allow it", body = ErrorBody)))]
-pub(super) async fn accounts(State(face): State<Face>) -> Result<Json<AccountList>, ApiError> {
-    let items = blocking(&face, Accounts::accounts).await?;
-    Ok(Json(AccountList { items }))
+pub(super) async fn accounts(
+    State(face): State<Face>,
+    wanted: Result<Query<PageWanted>, QueryRejection>,
+) -> Result<Json<AccountList>, ApiError> {
+    let wanted = PageWanted::read(wanted)?;
+    let page = blocking(&face, move |accounts| accounts.accounts(&wanted)).await?;
+    Ok(Json(AccountList {
+        items: page.items,
+        next: page.next.map(|next| next.to_string()),
+    }))
 }
 
 /// A person to be added.
@@ -144,6 +189,45 @@ pub(super) async fn drop_account(
     let Path(id) = id.map_err(|_| read::unknown_path())?;
     blocking(&face, move |accounts| accounts.drop_account(&by, &id)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists where somebody is signed in, newest use first.
+#[utoipa::path(get, path = "/api/v1/accounts/{id}/sessions", tag = "people",
+    params(("id" = String, Path, description = "The account")), responses(
+    (status = 200, description = "The sessions, at most 100", body = Sessions),
+    (status = 403, description = "The role does not allow it", body = ErrorBody),
+    (status = 404, description = "There is no such account", body = ErrorBody)))]
+pub(super) async fn sessions_of(
+    State(face): State<Face>,
+    Asker(by): Asker,
+    id: Id,
+) -> Result<Json<Sessions>, ApiError> {
+    let Path(id) = id.map_err(|_| read::unknown_path())?;
+    let items = blocking(&face, move |accounts| accounts.sessions_of(&by, &id)).await?;
+    Ok(Json(Sessions { items }))
+}
+
+/// How many sessions ended.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct Ended {
+    /// How many.
+    ended: usize,
+}
+
+/// Signs somebody out everywhere, but for the session that asks.
+#[utoipa::path(delete, path = "/api/v1/accounts/{id}/sessions", tag = "people",
+    params(("id" = String, Path, description = "The account")), responses(
+    (status = 200, description = "They are over", body = Ended),
+    (status = 403, description = "The role does not allow it, or the password must be shown again", body = ErrorBody),
+    (status = 404, description = "There is no such account", body = ErrorBody)))]
+pub(super) async fn drop_sessions_of(
+    State(face): State<Face>,
+    Asker(by): Asker,
+    id: Id,
+) -> Result<Json<Ended>, ApiError> {
+    let Path(id) = id.map_err(|_| read::unknown_path())?;
+    let ended = blocking(&face, move |accounts| accounts.drop_sessions_of(&by, &id)).await?;
+    Ok(Json(Ended { ended }))
 }
 
 /// An account that nobody can sign in to any more.
@@ -315,19 +399,30 @@ pub(super) async fn recovery_codes(
     }))
 }
 
-/// A list of tokens.
+/// A page of the list of tokens.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct TokenList {
+    /// Oldest first.
     items: Vec<Token>,
+    /// What to ask for as `after` to read on; null at the end.
+    next: Option<String>,
 }
 
-/// Lists every token, oldest first.
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "people", responses(
-    (status = 200, description = "Every token, without its value", body = TokenList),
+/// Lists tokens without their values, oldest first.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "people", params(PageWanted), responses(
+    (status = 200, description = "A page", body = TokenList),
+    (status = 400, description = "The query is not understood", body = ErrorBody),
     (status = 403, description = "The role does not allow it", body = ErrorBody)))]
-pub(super) async fn tokens(State(face): State<Face>) -> Result<Json<TokenList>, ApiError> {
-    let items = blocking(&face, Accounts::tokens).await?;
-    Ok(Json(TokenList { items }))
+pub(super) async fn tokens(
+    State(face): State<Face>,
+    wanted: Result<Query<PageWanted>, QueryRejection>,
+) -> Result<Json<TokenList>, ApiError> {
+    let wanted = PageWanted::read(wanted)?;
+    let page = blocking(&face, move |accounts| accounts.tokens(&wanted)).await?;
+    Ok(Json(TokenList {
+        items: page.items,
+        next: page.next.map(|next| next.to_string()),
+    }))
 }
 
 /// A token to be made.

@@ -225,6 +225,10 @@ fn people() -> Router<Face> {
             patch(people::change_account).delete(people::drop_account),
         )
         .route(
+            "/api/v1/accounts/{id}/sessions",
+            get(people::sessions_of).delete(people::drop_sessions_of),
+        )
+        .route(
             "/api/v1/tokens",
             get(people::tokens).post(people::add_token),
         )

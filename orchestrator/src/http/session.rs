@@ -344,7 +344,8 @@ pub(super) async fn confirm(
 /// A list of sessions.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Sessions {
-    items: Vec<Session>,
+    /// At most 100: a further one ends the one that was not used for longest.
+    pub(super) items: Vec<Session>,
 }
 
 /// Lists one's own sessions, newest use first.

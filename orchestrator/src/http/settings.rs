@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::access::Asker;
+use super::access::Acting;
 use super::body::Form;
 use super::control::Answer;
 use super::control::carry_out;
@@ -59,7 +59,7 @@ pub(super) struct SetBody {
         (status = 422, description = "The value is not allowed", body = ErrorBody)))]
 pub(super) async fn set(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     path: Result<Path<(String, String)>, PathRejection>,
     Form(body): Form<SetBody>,
 ) -> Answer {
@@ -69,7 +69,7 @@ pub(super) async fn set(
         changes: vec![change],
         dry_run: body.dry_run,
     };
-    carry_out(&face, &by, command).await
+    carry_out(&face, by, command).await
 }
 
 /// New values of several settings.
@@ -104,7 +104,7 @@ pub(super) struct ChangeBody {
         (status = 422, description = "A value is not allowed, or nothing is named", body = ErrorBody)))]
 pub(super) async fn set_many(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     Form(body): Form<SetManyBody>,
 ) -> Answer {
     if body.changes.is_empty() {
@@ -123,7 +123,7 @@ pub(super) async fn set_many(
         changes: changes?,
         dry_run: body.dry_run,
     };
-    carry_out(&face, &by, command).await
+    carry_out(&face, by, command).await
 }
 
 fn change(face: &Face, id: String, name: String, value: String) -> Result<Change, ApiError> {

@@ -420,6 +420,17 @@ async fn every_error_has_the_one_shape() {
     assert!(error(&text).message.contains("bogus"), "{text}");
 
     let owner = unix().await;
+    for list in ["accounts", "tokens"] {
+        for query in ["after=x", "limit=many", "before=1"] {
+            let (status, text) = owner.get(&format!("/api/v1/{list}?{query}")).await;
+            let code = error(&text).code;
+            assert_eq!(
+                (status, code.as_str()),
+                (StatusCode::BAD_REQUEST, "bad_request"),
+                "{query}"
+            );
+        }
+    }
     let (status, text) = owner.post("/api/v1/status", "").await;
     assert_eq!(
         (status, error(&text).code.as_str()),

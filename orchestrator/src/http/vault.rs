@@ -16,7 +16,7 @@ use base64::Engine;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::access::Asker;
+use super::access::Acting;
 use super::body::Form;
 use super::body::SecretText;
 use super::control::Answer;
@@ -117,8 +117,8 @@ fn place(origin: &Origin) -> String {
 #[utoipa::path(post, path = "/api/v1/vault/seal", tag = "change", responses(
     (status = 200, description = "The vault is closed", body = Reply),
     (status = 409, description = "There is no vault, or it opens itself", body = ErrorBody)))]
-pub(super) async fn seal(State(face): State<Face>, Asker(by): Asker) -> Answer {
-    carry_out(&face, &by, Command::Seal).await
+pub(super) async fn seal(State(face): State<Face>, by: Acting) -> Answer {
+    carry_out(&face, by, Command::Seal).await
 }
 
 /// A new passphrase.
@@ -138,14 +138,14 @@ pub(super) struct PassphraseBody {
         (status = 422, description = "The new passphrase is too weak", body = ErrorBody)))]
 pub(super) async fn change_passphrase(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     From(origin): From,
     Form(body): Form<PassphraseBody>,
 ) -> Answer {
     let with = body.current.map(UnlockBody::open).transpose()?;
     let new = body.new.0;
     let from = place(&origin);
-    carry_out(&face, &by, Command::ChangePassphrase { with, new, from }).await
+    carry_out(&face, by, Command::ChangePassphrase { with, new, from }).await
 }
 
 /// Where a key file is written.
@@ -163,7 +163,7 @@ pub(super) struct KeyFileBody {
         (status = 422, description = "It cannot be written there", body = ErrorBody)))]
 pub(super) async fn add_key_file(
     State(face): State<Face>,
-    Asker(by): Asker,
+    by: Acting,
     Form(body): Form<KeyFileBody>,
 ) -> Answer {
     if !body.path.is_absolute() {
@@ -174,5 +174,5 @@ pub(super) async fn add_key_file(
             "name the key file from the root on",
         ));
     }
-    carry_out(&face, &by, Command::AddKeyFile { path: body.path }).await
+    carry_out(&face, by, Command::AddKeyFile { path: body.path }).await
 }

@@ -115,6 +115,8 @@ ask("DELETE", f"{passkeys}/{{id}}", who=named, id=passkey["id"])
 cashier = {"name": "kees", "role": "cashier", "password": "a till of my own", "language": "nl"}
 kees = ask("POST", "/api/v1/accounts", cashier)["id"]
 ask("PATCH", "/api/v1/accounts/{id}", {"role": "manager"}, id=kees)
+ask("GET", "/api/v1/accounts/{id}/sessions", id=kees)
+ask("DELETE", "/api/v1/accounts/{id}/sessions", id=kees)
 at_machine("POST", "/api/v1/accounts/reset", {"name": "kees", "password": "another till of mine"})
 ask("DELETE", "/api/v1/accounts/{id}", id=kees)
 token = ask("POST", "/api/v1/tokens", {"name": "till", "role": "auditor", "expires_in_days": 30})["token"]

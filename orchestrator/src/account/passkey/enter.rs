@@ -191,8 +191,8 @@ impl Accounts {
     /// Finds where somebody is: a browser that somebody signed in with before is known, wherever it is.
     fn place_of(&self, opened: &Opened, origin: &Origin) -> Result<Place, AccountError> {
         if let Some(mark) = &origin.mark {
-            let everybody = self.read_in(opened, people::accounts_in_tx)?;
-            if everybody.iter().any(|one| opened.marked(&one.id, mark)) {
+            let everybody = self.read_in(opened, people::account_ids_in_tx)?;
+            if everybody.iter().any(|id| opened.marked(id, mark)) {
                 return Ok(Place {
                     known: true,
                     name: format!("mark {mark}"),

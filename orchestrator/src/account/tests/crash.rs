@@ -36,7 +36,7 @@ fn a_kill_around_a_commit_leaves_a_person_with_the_row_that_tells_of_it_or_neith
         let status = surgery::run_child(test, "account", "add", folder.path(), point);
         assert_eq!(status.signal(), Some(9), "not killed at {point}: {status}");
         let people = fixture::accounts_again(folder.path(), hands());
-        let there = people.accounts().unwrap();
+        let there = people.accounts(&Wanted::default()).unwrap().items;
         let carla = there.iter().filter(|one| one.name == "carla").count();
         let verdict = people.verify_audit_log().unwrap();
         assert_eq!((verdict.intact, verdict.first_bad), (true, None), "{point}");

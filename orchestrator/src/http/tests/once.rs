@@ -8,6 +8,7 @@ use serde_json::json;
 use super::people::Answer;
 use super::*;
 use crate::account::REQUESTS_REMEMBERED;
+use crate::account::Wanted;
 use crate::http::once::KEY;
 use crate::http::once::REPLAYED;
 
@@ -51,7 +52,7 @@ impl Owner {
 
     /// The names of all tokens there are.
     fn tokens(&self) -> Vec<String> {
-        let all = self.tcp.accounts.tokens().unwrap();
+        let all = self.tcp.accounts.tokens(&Wanted::default()).unwrap().items;
         all.into_iter().map(|token| token.name).collect()
     }
 
@@ -181,7 +182,7 @@ async fn after_a_restart_nothing_is_done_twice_and_what_is_uncertain_is_said_to_
     let first = owner.ask("/api/v1/tokens", "k", &body).await;
     assert_eq!(first.status, StatusCode::CREATED);
     let value = first.json()["value"].as_str().unwrap().to_owned();
-    let me = owner.tcp.accounts.tokens().unwrap();
+    let me = owner.tcp.accounts.tokens(&Wanted::default()).unwrap().items;
     assert_eq!(me.len(), 1);
     let at = owner.again().await;
     let again = owner.ask_at(at, "/api/v1/tokens", "k", &body).await;

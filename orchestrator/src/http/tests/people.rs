@@ -18,6 +18,7 @@ use crate::account::NewToken;
 use crate::account::Origin;
 use crate::account::Principal;
 use crate::account::Role;
+use crate::account::Wanted;
 use crate::account::fixture::fail_writes;
 use crate::http::error::ApiError;
 use crate::secret::SecretBytes;
@@ -212,7 +213,7 @@ async fn each_role_may_what_the_table_says() {
     let (value, _) = server.accounts.add_token(&owner, &token).unwrap();
     let bearer = format!("Bearer {}", value.expose_text().unwrap());
     let host = server.address.to_string();
-    for (method, path, _) in access::TABLE {
+    for (method, path, access) in access::TABLE {
         // What ends the stream, or the server, at once.
         let asked = path.replace("{id}", "nobody").replace("{name}", "name");
         let asked = match asked.as_str() {
@@ -248,6 +249,24 @@ async fn each_role_may_what_the_table_says() {
         let body = body_for(path).to_string();
         let program = server.ask_with(method, &asked, &headers, &body).await;
         writeln!(table, "{row}{}", verdict(&program)).unwrap();
+
+        // Where only the plan is wanted, neither is asked for a password.
+        if matches!(access, access::Access::ConfirmedUnlessDry(_)) {
+            let mut body = body_for(path);
+            body["dry_run"] = json!(true);
+            let owners = server
+                .ask(method, &asked, &server.cookie("owner"), &body)
+                .await;
+            assert_eq!(verdict(&owners), "yes", "{method} {path}: {}", owners.text);
+            let body = body.to_string();
+            let program = server.ask_with(method, &asked, &headers, &body).await;
+            assert_eq!(
+                verdict(&program),
+                "yes",
+                "{method} {path}: {}",
+                program.text
+            );
+        }
     }
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("roles", table);
@@ -365,7 +384,15 @@ async fn a_stranger_who_races_the_set_up_is_refused() {
         made.iter().all(|number| number % 3 == 0),
         "a stranger owns the node"
     );
-    assert_eq!(server.accounts.accounts().unwrap().len(), made.len());
+    assert_eq!(
+        server
+            .accounts
+            .accounts(&Wanted::default())
+            .unwrap()
+            .items
+            .len(),
+        made.len()
+    );
 }
 
 #[tokio::test]

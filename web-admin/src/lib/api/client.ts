@@ -56,6 +56,21 @@ export async function answer<T>(asked: Promise<Answer<T>>): Promise<T> {
   throw failure(got.error, got.response);
 }
 
+/** A part of a list; `next` names the following one. */
+type Page<T> = { items: T[]; next?: string | null };
+
+/** Reads a list to its end, page after page. Errors: a `Failure`. */
+export async function every<T>(page: (after?: string) => Promise<Answer<Page<T>>>): Promise<T[]> {
+  const all: T[] = [];
+  let after: string | undefined;
+  do {
+    const got = await answer(page(after));
+    all.push(...got.items);
+    after = got.next ?? undefined;
+  } while (after);
+  return all;
+}
+
 /** Reads the one error shape; what is not in that shape did not come from the node. */
 export function failure(body: unknown, response: Response): Failure {
   const wait = Number(response.headers.get('retry-after') ?? NaN);

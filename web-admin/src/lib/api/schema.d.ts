@@ -163,7 +163,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists every account, oldest first. */
+        /** Lists accounts, oldest first. */
         get: operations["accounts"];
         put?: never;
         /** Adds a person. */
@@ -190,6 +190,24 @@ export interface paths {
         head?: never;
         /** Changes another's role or password. */
         patch: operations["change_account"];
+        trace?: never;
+    };
+    "/api/v1/accounts/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists where somebody is signed in, newest use first. */
+        get: operations["sessions_of"];
+        put?: never;
+        post?: never;
+        /** Signs somebody out everywhere, but for the session that asks. */
+        delete: operations["drop_sessions_of"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/accounts/reset": {
@@ -823,7 +841,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists every token, oldest first. */
+        /** Lists tokens without their values, oldest first. */
         get: operations["tokens"];
         put?: never;
         /** Makes a token for a program. */
@@ -1006,9 +1024,12 @@ export interface components {
              */
             signed_in_at?: number | null;
         };
-        /** @description A list of accounts. */
+        /** @description A page of the list of accounts. */
         AccountList: {
+            /** @description Oldest first. */
             items: components["schemas"]["Account"][];
+            /** @description What to ask for as `after` to read on; null at the end. */
+            next?: string | null;
         };
         /** @description What is known to be dangerous, and what of it is here. */
         Advisories: {
@@ -1185,6 +1206,11 @@ export interface components {
             edges: components["schemas"]["Edge"][];
             /** @description What an operator must know beside them. */
             notes: components["schemas"]["EdgeNote"][];
+        };
+        /** @description How many sessions ended. */
+        Ended: {
+            /** @description How many. */
+            ended: number;
         };
         /** @description An address worth showing. */
         EndpointStatus: {
@@ -1603,6 +1629,7 @@ export interface components {
         };
         /** @description A list of sessions. */
         Sessions: {
+            /** @description At most 100: a further one ends the one that was not used for longest. */
             items: components["schemas"]["Session"][];
         };
         /** @description What every page begins with. */
@@ -1784,9 +1811,12 @@ export interface components {
              */
             used_at?: number | null;
         };
-        /** @description A list of tokens. */
+        /** @description A page of the list of tokens. */
         TokenList: {
+            /** @description Oldest first. */
             items: components["schemas"]["Token"][];
+            /** @description What to ask for as `after` to read on; null at the end. */
+            next?: string | null;
         };
         /** @description A way to open the vault. */
         UnlockBody: {
@@ -2500,20 +2530,34 @@ export interface operations {
     };
     accounts: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only what comes after: `next` of the page before. */
+                after?: string;
+                /** @description How many; 100 where nothing is said, at most 500. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Every account */
+            /** @description A page */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AccountList"];
+                };
+            };
+            /** @description The query is not understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             401: components["responses"]["SignedOut"];
@@ -2723,6 +2767,106 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    sessions_of: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions, at most 100 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sessions"];
+                };
+            };
+            401: components["responses"]["SignedOut"];
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    drop_sessions_of: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A fresh random text: the request is carried out once, however often it is sent within a day */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The account */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are over */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["SignedOut"];
+            /** @description The role does not allow it, or the password must be shown again */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Mistake"];
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
@@ -4597,20 +4741,34 @@ export interface operations {
     };
     tokens: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only what comes after: `next` of the page before. */
+                after?: string;
+                /** @description How many; 100 where nothing is said, at most 500. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Every token, without its value */
+            /** @description A page */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            /** @description The query is not understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             401: components["responses"]["SignedOut"];

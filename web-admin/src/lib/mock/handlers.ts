@@ -28,6 +28,16 @@ const LAST = 300;
 const codes = (word: string): Schemas['RecoveryCodes'] => ({
   recovery_codes: Array.from({ length: 10 }, (_, one) => `${word}-${1000 + one}`),
 });
+/** How much of a list is given at once: little, so that whoever reads one has to read on. */
+const PART = 2;
+/** Gives a part of a list. */
+function part<T>(all: T[], request: Request): { items: T[]; next: string | null } {
+  const begin = Number(new URL(request.url).searchParams.get('after') ?? 0);
+  const end = begin + PART;
+  return { items: all.slice(begin, end), next: end < all.length ? String(end) : null };
+}
+const PHONE =
+  'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36';
 const signedOut = () => refuse(401, 'signed_out', 'nobody is signed in');
 
 /** Passes whom `roles` allow, and who has shown the password where it is asked for. */
@@ -461,9 +471,22 @@ export const handlers: RequestHandler[] = [
     node.elsewhere = node.elsewhere.filter((one) => one !== params.id);
     return done();
   }),
-  http.get(`${API}/accounts`, () => {
-    const items = node.accounts.map(({ password: _, ...account }) => account);
+  http.get(`${API}/accounts`, ({ request }) => {
+    const all = node.accounts.map(({ password: _, ...account }) => account);
+    return refused(OWN) ?? HttpResponse.json(part(all, request));
+  }),
+  http.get(`${API}/accounts/:id/sessions`, ({ params }) => {
+    const agents = node.signedOut.has(String(params.id)) ? [] : [PHONE];
+    const seen = { from: '192.168.1.7', created_at: Date.UTC(2026, 0, 5), seen_at: Date.UTC(2026, 0, 5) };
+    const items = agents.map((agent) => ({ ...seen, id: `${String(params.id)}-1`, agent, current: false }));
     return refused(OWN) ?? HttpResponse.json({ items });
+  }),
+  http.delete(`${API}/accounts/:id/sessions`, ({ params }) => {
+    const no = refused(OWN, true);
+    if (no) return no;
+    const ended = node.signedOut.has(String(params.id)) ? 0 : 1;
+    node.signedOut.add(String(params.id));
+    return HttpResponse.json({ ended });
   }),
   http.post(`${API}/accounts`, async ({ request }) => {
     const no = refused(OWN, true);
@@ -495,7 +518,7 @@ export const handlers: RequestHandler[] = [
     node.accounts = node.accounts.filter((one) => one.id !== params.id);
     return done();
   }),
-  http.get(`${API}/tokens`, () => refused(OWN) ?? HttpResponse.json({ items: node.tokens })),
+  http.get(`${API}/tokens`, ({ request }) => refused(OWN) ?? HttpResponse.json(part(node.tokens, request))),
   http.post(`${API}/tokens`, async ({ request }) => {
     const no = refused(OWN, true);
     if (no) return no;

@@ -223,6 +223,8 @@ export class MockNode {
   feed = feed();
   /** Where else whoever is signed in is signed in. */
   elsewhere = ['Phone', 'Tablet'];
+  /** The accounts, by ID, that were signed out everywhere. */
+  signedOut = new Set<string>();
   /** Services that were left out and whose data are still there. */
   readonly left = new Set<string>();
   /** Another one for each start. */
