@@ -113,6 +113,26 @@ fn requests_that_a_foreign_page_could_send_are_refused() {
             assert_eq!(code_of(&body), "cross_site", "{path}");
         }
     }
+    // A link in somebody's mail opens a page, which holds nothing of the node. It opens nothing else, and no frame.
+    let link = [
+        ("host", address.as_str()),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-mode", "navigate"),
+    ];
+    for (method, path, dest, expected) in [
+        ("GET", "/", "document", 200),
+        ("GET", "/people", "document", 200),
+        ("GET", "/", "iframe", 403),
+        ("GET", "/", "", 403),
+        ("GET", "/api/v1/status", "document", 403),
+        ("GET", "/metrics", "document", 403),
+        ("POST", "/", "document", 403),
+        ("POST", "/api/v1/session", "document", 403),
+    ] {
+        let dest = ("sec-fetch-dest", dest);
+        let (status, body) = ask(&address, method, path, &[&link[..], &[dest]].concat());
+        assert_eq!(status, expected, "{method} {path} for {dest:?}: {body}");
+    }
     let (status, _) = ask(
         &address,
         "GET",

@@ -64,6 +64,28 @@ fn advisories_of_the_release_are_known_and_a_forged_file_is_refused() {
 }
 
 #[test]
+fn what_a_removed_service_left_is_listed_until_it_is_purged() {
+    let demo = TestNode::started("demo");
+    demo.wait_ready("relay");
+    assert_eq!(demo.ok(&["removed"]), "");
+    demo.ok(&["remove", "relay"]);
+    let left = demo.ok(&["removed"]);
+    let folder = demo.data().join("volumes/relay");
+    assert!(
+        left.starts_with("relay  ") && left.contains(&folder.display().to_string()),
+        "{left}"
+    );
+    demo.wait("the relay to be gone", |demo| {
+        let services = demo.status()["services"].clone();
+        let mut services = services.as_array().into_iter().flatten();
+        services.all(|one| one["id"] != "relay")
+    });
+    demo.ok(&["purge", "relay", "--confirm", "relay"]);
+    assert_eq!(demo.ok(&["removed"]), "");
+    assert!(!folder.exists());
+}
+
+#[test]
 fn what_make_up_starts_make_down_stops() {
     let demo = TestNode::new("demo");
     let alone = node::alone();

@@ -281,6 +281,54 @@ fn people_and_programs_are_let_in_and_out_by_commands() {
 }
 
 #[test]
+fn what_is_applied_is_what_was_read() {
+    let node = TestNode::started("demo");
+    node.wait_ready("mint");
+    let mut olga = Browser::new(&node);
+    let owner =
+        json!({"code": code_of(&node), "name": "olga", "password": PASSWORD, "language": "en"});
+    assert_eq!(olga.ask("POST", "set-up", &owner).0, 201);
+    let choose = |name: &str| {
+        let text = format!("[services.relay.settings]\nname = \"{name}\"\n");
+        node.file("node.toml", &text);
+    };
+    choose("first");
+    let (status, plan) = olga.ask("POST", "plan", &Value::Null);
+    assert_eq!((status, &plan["changed"]), (200, &json!(true)), "{plan}");
+    // Somebody goes on writing while the plan is read.
+    choose("second");
+    let read = json!({"plan": plan["plan"]});
+    let (status, refused) = olga.ask("POST", "apply", &read);
+    assert_eq!(
+        (status, &refused["code"]),
+        (409, &json!("changed_meanwhile")),
+        "{refused}"
+    );
+    let name = |olga: &mut Browser| {
+        let (_, all) = olga.ask("GET", "settings", &Value::Null);
+        let services = all["services"].as_array().cloned().unwrap_or_default();
+        let relay = services.into_iter().find(|one| one["id"] == "relay");
+        let settings = relay.expect("the relay")["settings"].clone();
+        let mut settings = settings.as_array().into_iter().flatten();
+        let name = settings.find(|one| one["name"] == "name");
+        name.expect("a name")["value"].clone()
+    };
+    assert_eq!(
+        name(&mut olga),
+        "Flash Node demo relay",
+        "nothing was applied"
+    );
+    let (_, plan) = olga.ask("POST", "plan", &Value::Null);
+    let (status, applied) = olga.ask("POST", "apply", &json!({"plan": plan["plan"]}));
+    assert_eq!(
+        (status, &applied["changed"]),
+        (200, &json!(true)),
+        "{applied}"
+    );
+    assert_eq!(name(&mut olga), "second");
+}
+
+#[test]
 fn a_sealed_node_knows_nobody_until_it_is_unlocked() {
     let node = TestNode::started("demo");
     node.wait_ready("mint");

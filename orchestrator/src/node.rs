@@ -26,6 +26,7 @@ use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
 use crate::view::PlannedStep;
+use crate::view::Removed;
 use crate::view::Settings;
 
 /// One event of the node's history, kept in `state.db`.
@@ -50,7 +51,10 @@ pub enum Command {
     /// Prints what `apply` would do with the files as they are now.
     Plan,
     /// Accepts `node.toml` and the manifests as the desired state.
-    Apply,
+    Apply {
+        /// What the plan was called that was read; where the files are others by now, nothing is done.
+        plan: Option<String>,
+    },
     /// Writes settings into `node.toml` and accepts them, all or none.
     Set {
         /// Which, in the order in which they are written.
@@ -175,6 +179,10 @@ pub struct Reply {
     /// What is done to services, of a plan; empty where none is touched.
     #[serde(default)]
     pub steps: Vec<PlannedStep>,
+    /// Names the files that were planned for, so that `apply` takes these and no others. Shape: 64 hexadecimal digits;
+    /// of `plan` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 impl Reply {
@@ -185,6 +193,7 @@ impl Reply {
             text: text.into(),
             changed,
             steps: Vec::new(),
+            plan: None,
         }
     }
 }
@@ -228,6 +237,9 @@ pub trait Node: Send + Sync {
 
     /// Returns in which image each service runs.
     async fn images(&self) -> Images;
+
+    /// Returns the services that were left out and still have something here.
+    async fn removed(&self) -> Result<Removed, Refusal>;
 
     /// Returns the ways into the node's pages and API.
     fn access(&self) -> Access;

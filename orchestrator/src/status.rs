@@ -53,6 +53,8 @@ pub struct ServiceStatus {
     /// The reconciler's state: `absent`, `prepared`, `running`, `stopping`, `exited`, `backing_off`, `needs_you`, `held_back`, `external`,
     /// `unknown` (nobody can say now what runs).
     pub state: String,
+    /// Whether it is part of the node; one that was left out is listed until it has stopped.
+    pub wanted: bool,
     /// Since when the program runs. Units: milliseconds since the Unix epoch.
     pub started_at: Option<u64>,
     /// Does it run and answer at all?

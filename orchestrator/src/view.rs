@@ -55,6 +55,24 @@ pub struct Authority {
     pub certificate: String,
 }
 
+/// The services that were left out and still have something here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Removed {
+    /// Each, sorted by id.
+    pub items: Vec<RemovedService>,
+}
+
+/// A service that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedService {
+    /// The service.
+    pub id: String,
+    /// What people call it; its id where nobody knows it any more.
+    pub title: String,
+    /// Where its data lie; empty where it has none and is only remembered.
+    pub folders: Vec<String>,
+}
+
 /// What can be set, by service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Settings {

@@ -93,6 +93,7 @@ test('the first owner is made, signs out and in again, in Dutch', async () => {
   expect(await page.evaluate(() => document.documentElement.lang)).toBe('nl');
   await page.getByLabel('Installatiecode', { exact: true }).fill('WRONG');
   await page.getByRole('button', { name: 'Verder' }).click();
+  await expect.poll(() => focused(page), { timeout: PATIENCE }).toBe('username');
   await page.getByLabel('Naam').fill('Anna');
   await page.getByLabel('Wachtwoord', { exact: true }).fill('kort');
   await page.getByRole('button', { name: 'Account maken' }).click();
@@ -133,6 +134,22 @@ test('a service that fails and recovers shows without a reload', async () => {
   const up = { state: 'running', ready: { ok: true, code: 'ok', text: 'relay serves' } };
   await page.request.patch(`${origin}/mock/services/relay`, { data: up });
   await page.getByText('Everything works').waitFor();
+  // What only a person can mend is no less than what the node tries again by itself.
+  const taken = { ok: false, code: 'port_taken', text: 'port 7447 is taken by another program' };
+  const blocked = {
+    state: 'absent',
+    alive: taken,
+    ready: taken,
+    next: 'port 7447 is taken: stop that program',
+  };
+  await page.request.patch(`${origin}/mock/services/relay`, { data: blocked });
+  await page.getByText('One service does not work').waitFor();
+  const todo = page.getByText('Nostr relay cannot start: something is in its way.');
+  await todo.waitFor();
+  await look(page, 'blocked');
+  await todo.getByRole('link').click();
+  await page.getByText('Another program uses the port that Nostr relay needs.').waitFor();
+  await look(page, 'service-blocked');
   await page.context().close();
 }, 60_000);
 
@@ -171,6 +188,12 @@ test('a cashier is added by whoever shows the password, and sees the shop alone'
   await look(page, 'shop');
   await page.context().close();
 }, 60_000);
+
+/** What the field that has the focus is for. */
+const focused = (page: Page) =>
+  page.evaluate(
+    () => document.activeElement?.getAttribute('autocomplete') ?? document.activeElement?.tagName,
+  );
 
 /** Shows the owner's password where it is asked for. */
 async function confirm(page: Page): Promise<void> {
@@ -219,6 +242,33 @@ test('somebody gets another role and a new password, and nobody may be the last 
   await give.click();
   await page.getByText('till has a new password.').waitFor();
   expect(await dialog.count()).toBe(0);
+  await page.context().close();
+}, 60_000);
+
+test('whoever could not sign out, or not choose a language, is told so', async () => {
+  const page = await visit('phone');
+  await begin(page, 'good');
+  await page.goto(`${origin}/account`);
+  const full = { code: 'disk_full', message: 'no space is left', hint: 'make room' };
+  const refuse = (path: string) =>
+    page.route(path, (route) =>
+      route.request().method() === 'GET' ? route.fallback() : route.fulfill({ status: 409, json: full }),
+    );
+  await refuse('**/api/v1/account/language');
+  await page.getByLabel('Language').selectOption('Nederlands');
+  await page.getByText('The disk is full.').waitFor();
+  await heading(page, 'My account').waitFor();
+  expect(await page.getByLabel('Language').inputValue()).toBe('en');
+  await page.unroute('**/api/v1/account/language');
+  await refuse('**/api/v1/session');
+  await page.goto(origin);
+  await page.getByRole('button', { name: 'Menu' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('alert').getByText('The disk is full.').waitFor();
+  await look(page, 'not-signed-out');
+  await page.unroute('**/api/v1/session');
+  await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+  await heading(page, 'Sign in').waitFor();
   await page.context().close();
 }, 60_000);
 
@@ -291,6 +341,21 @@ test('an authenticator app is set up, and its recovery codes are shown once', as
   await page.getByRole('button', { name: 'I have written them down' }).click();
   await page.getByText('10 recovery codes are left.').waitFor();
   expect(await page.getByText('ABCD-1009').count()).toBe(0);
+  // The code is the next question of whoever signs in: the keyboard and a screen reader are there already.
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+  await heading(page, 'Sign in').waitFor();
+  await page.getByLabel('Name').fill(OWNER.name);
+  await page.getByLabel('Password', { exact: true }).fill(OWNER.password);
+  await page.keyboard.press('Enter');
+  await expect.poll(() => focused(page), { timeout: PATIENCE }).toBe('one-time-code');
+  await page.keyboard.type('123456');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Switch it off' }).click();
+  const sure = page.getByRole('dialog', { name: 'Switch it off' });
+  await sure.getByText('A stolen password alone').waitFor();
+  // Whoever has just signed in has shown the password.
+  await sure.getByRole('button', { name: 'Switch it off' }).click();
+  await page.getByRole('button', { name: 'Set it up' }).waitFor();
   await page.context().close();
 }, 60_000);
 
@@ -305,6 +370,7 @@ test('a passphrase is set, the recovery key is shown once, and the node is locke
   await page.getByText('The two passphrases differ.').waitFor();
   await page.getByLabel('The same passphrase again', { exact: true }).fill('nine green bottles');
   await page.getByRole('button', { name: 'Set the passphrase' }).click();
+  await confirm(page);
   await page.getByText('ABCD-EFGH-JKLM').waitFor();
   await look(page, 'recovery-key');
   await page.getByRole('button', { name: 'I have written it down' }).click();
@@ -312,9 +378,18 @@ test('a passphrase is set, the recovery key is shown once, and the node is locke
   await page.getByRole('button', { name: 'Lock the node' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Lock the node' }).click();
   await heading(page, 'Closed: the owner must unlock the node').waitFor();
-  await page.getByLabel('Passphrase', { exact: true }).fill('nine green bottles');
+  await page.getByRole('button', { name: 'Use the recovery key instead' }).click();
+  await page.getByLabel('Recovery key', { exact: true }).fill('ABCD-EFGH-JKLM');
   await page.getByRole('button', { name: 'Unlock' }).click();
   await heading(page, 'My account').waitFor();
+  // Whoever lost the passphrase sets another with what opened the node.
+  await page.getByRole('button', { name: 'Use the recovery key instead' }).click();
+  await page.getByLabel('Recovery key', { exact: true }).fill('ABCD-EFGH-JKLM');
+  await page.getByLabel('New passphrase', { exact: true }).fill('ten green bottles');
+  await page.getByLabel('The same passphrase again', { exact: true }).fill('ten green bottles');
+  await look(page, 'passphrase-by-recovery-key');
+  await page.getByRole('button', { name: 'Change the passphrase' }).click();
+  await page.getByText('The passphrase is changed.').waitFor();
   await page.context().close();
 }, 60_000);
 
@@ -491,6 +566,13 @@ test('what was written into files at the machine is applied once its plan was re
   const plan = page.getByRole('dialog', { name: 'Changed files' });
   await plan.getByText(/^eCash mint is restarted/).waitFor();
   await look(page, 'files-plan');
+  // Somebody goes on writing meanwhile: what nobody read is not applied.
+  await page.request.post(`${origin}/mock/edited/relay`);
+  await plan.getByRole('button', { name: 'Apply' }).click();
+  await confirm(page);
+  await plan.getByText('Somebody else changed this meanwhile.').waitFor();
+  await plan.getByText(/^Nostr relay is restarted/).waitFor();
+  await look(page, 'files-changed');
   await plan.getByRole('button', { name: 'Apply' }).click();
   await page.getByText('It is applied.').waitFor();
   await page.getByRole('button', { name: 'See what it will do' }).click();
@@ -547,6 +629,13 @@ test('a service is left out, and its data are deleted once its name was typed', 
   await confirm(page);
   await page.getByText('eCash mint is left out. Its data stay.').waitFor();
   await heading(page, 'eCash mint').waitFor();
+  // Whoever comes back later finds it.
+  await page.goto(`${origin}/services`);
+  const left = page.getByRole('region', { name: 'Left out' });
+  await left.getByText('Details').click();
+  await left.getByText('/srv/flash/volumes/mint').waitFor();
+  await look(page, 'left-out');
+  await left.getByRole('link', { name: 'eCash mint' }).click();
   const purge = page.getByRole('button', { name: 'Delete the data for ever' });
   const name = page.getByLabel('Type its name again: mint');
   for (const typed of ['', 'Mint', 'mint ']) {
@@ -621,6 +710,7 @@ test('a node that is stopped here is not told to be lost', async () => {
   await dialog.getByText('flash-node up').waitFor();
   await look(page, 'stop');
   await dialog.getByRole('button', { name: 'Stop the node' }).click();
+  await confirm(page);
   await page.getByText('The node is stopping: first every service, then itself.').waitFor();
   const over = page.getByText('You stopped the node.');
   await over.waitFor();

@@ -1,7 +1,8 @@
 //! Owns the audit log: who did what, in a chain in which nothing can be changed, left out or added unseen.
 //!
 //! Each row's mark is an HMAC over the mark before it and its own content, with a key that only an open vault gives.
-//! The newest mark is kept apart, so that cutting the end off shows too.
+//! How long the log is and its newest mark are kept apart under a mark of their own, so that cutting the end off shows
+//! too. It does not show where the whole database is an older copy of itself.
 
 use hmac::Hmac;
 use hmac::KeyInit;
@@ -43,12 +44,25 @@ pub(super) type Mark = [u8; 32];
 /// The mark before the first row.
 pub(super) const BEGIN: Mark = [0; 32];
 
+/// What a row follows where the end before it was not what was kept. No row is marked so.
+pub(super) const NOTHING: Mark = [0xff; 32];
+
 /// Marks a row that follows the one marked `before`.
 pub(super) fn mark(key: &[u8; 32], before: &Mark, row: &AuditRow) -> Mark {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(before);
     // serde_json writes the fields in their order and escapes what is in them: one row, one text.
     mac.update(&serde_json::to_vec(row).expect("a row becomes JSON"));
+    mac.finalize().into_bytes().into()
+}
+
+/// Marks the end of the log: its newest row, and that row's mark.
+pub(super) fn end(key: &[u8; 32], seq: u64, newest: &Mark) -> Mark {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    // Never what a row is marked by: that is longer.
+    mac.update(b"flash-node audit end");
+    mac.update(&seq.to_be_bytes());
+    mac.update(newest);
     mac.finalize().into_bytes().into()
 }
 
@@ -81,11 +95,11 @@ impl<'a> Check<'a> {
         self.seen += 1;
     }
 
-    /// Compares with the newest mark, which is kept apart.
-    pub(super) fn end(self, newest: Option<(u64, Vec<u8>)>) -> Verdict {
-        let whole = match newest {
-            None => self.seen == 0,
-            Some((seq, mark)) => seq == self.seen && mark == self.before,
+    /// Compares with the end, which is kept apart. `begun` says whether something was ever written.
+    pub(super) fn end(self, kept: Option<(u64, Vec<u8>)>, begun: bool) -> Verdict {
+        let whole = match kept {
+            None => self.seen == 0 && !begun,
+            Some((seq, mark)) => seq == self.seen && mark == end(self.key, self.seen, &self.before),
         };
         let first_bad = self.bad.or((!whole).then_some(self.seen + 1));
         Verdict {

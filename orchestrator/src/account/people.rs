@@ -58,9 +58,9 @@ impl Accounts {
         let opened = self.opened()?;
         let kept = self.new_account(new)?;
         self.write_in(&opened, |tx| {
-            add_in_tx(tx, &opened, &kept)?;
             let text = format!("{} was added as {}", kept.name, kept.role.as_str());
             self.note_in_tx(tx, &opened, (&by.actor(), "account_added", &text))?;
+            add_in_tx(tx, &opened, &kept)?;
             Ok(shown_in_tx(tx, &kept).map_err(|e| opened.sql(e))?)
         })
     }
@@ -159,7 +159,7 @@ impl Accounts {
         })
     }
 
-    /// Changes one's own password, and ends every other session.
+    /// Changes one's own password, and ends every other session and every token of the account. Passkeys stay.
     ///
     /// Errors: [`AccountError::WrongCredentials`] where `current` is another.
     pub fn change_password(
@@ -189,6 +189,8 @@ impl Accounts {
             kept.password = hash;
             repo::keep_account_in_tx(tx, &kept).map_err(sql)?;
             repo::drop_other_sessions_in_tx(tx, id, Some(&person.session)).map_err(sql)?;
+            // Whoever knew the old one may have made them.
+            repo::drop_tokens_of_in_tx(tx, id).map_err(sql)?;
             let text = format!("{} changed the password", kept.name);
             self.note_in_tx(tx, &opened, (&kept.name, "password_changed", &text))
         })?;

@@ -395,12 +395,12 @@ pub(super) fn drop_tokens_of_in_tx(tx: &Transaction<'_>, account: &str) -> Done<
 
 // === Audit log ===
 
-/// The row of `meta` that keeps the newest mark apart. Shape: `SEQ:HEX`.
-const NEWEST: &str = "audit";
+/// The row of `meta` that keeps the end of the log apart. Shape: `SEQ:HEX`.
+const END: &str = "audit";
 
-fn newest_in_tx(tx: &Transaction<'_>) -> Done<Option<(u64, Vec<u8>)>> {
+fn end_in_tx(tx: &Transaction<'_>) -> Done<Option<(u64, Vec<u8>)>> {
     let kept: Option<String> = tx
-        .query_row("SELECT value FROM meta WHERE name = ?1", [NEWEST], |row| {
+        .query_row("SELECT value FROM meta WHERE name = ?1", [END], |row| {
             row.get(0)
         })
         .optional()?;
@@ -414,6 +414,34 @@ fn newest_in_tx(tx: &Transaction<'_>) -> Done<Option<(u64, Vec<u8>)>> {
     }))
 }
 
+/// Returns the number and the mark of the newest row, as the next one follows it. Where the end is not what was kept,
+/// the next row follows nothing, so that it shows for ever: what is added must not make a log that was cut look whole.
+fn newest_in_tx(tx: &Transaction<'_>, key: &[u8; 32]) -> Done<(u64, audit::Mark)> {
+    let last: Option<(i64, Vec<u8>)> = tx
+        .query_row(
+            "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let last = last.map(|(seq, hash)| (seq.cast_unsigned(), audit::Mark::try_from(hash)));
+    let kept = end_in_tx(tx)?;
+    Ok(match (last, kept) {
+        // The row that tells of the first owner is written before the owner.
+        (None, None) if owners_in_tx(tx)? == 0 => (0, audit::BEGIN),
+        (Some((seq, Ok(mark))), Some(kept))
+            if kept == (seq, audit::end(key, seq, &mark).to_vec()) =>
+        {
+            (seq, mark)
+        }
+        (last, kept) => {
+            let kept = kept.map(|(seq, _)| seq).filter(|seq| *seq < u64::MAX);
+            let last = last.map(|(seq, _)| seq);
+            (last.max(kept).unwrap_or_default(), audit::NOTHING)
+        }
+    })
+}
+
 /// Adds a row to the end of the chain.
 pub(super) fn append_audit_in_tx(
     tx: &Transaction<'_>,
@@ -421,8 +449,7 @@ pub(super) fn append_audit_in_tx(
     now: UnixMillis,
     (actor, action, text): (&str, &str, &str),
 ) -> Done<u64> {
-    let (last, before) = newest_in_tx(tx)?.unwrap_or((0, audit::BEGIN.to_vec()));
-    let before = audit::Mark::try_from(before).unwrap_or(audit::BEGIN);
+    let (last, before) = newest_in_tx(tx, key)?;
     let row = AuditRow {
         seq: last.wrapping_add(1),
         at: now.0,
@@ -442,9 +469,10 @@ pub(super) fn append_audit_in_tx(
             mark
         ],
     )?;
+    let end = hex::encode(audit::end(key, row.seq, &mark));
     tx.execute(
         "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
-        params![NEWEST, format!("{}:{}", row.seq, hex::encode(mark))],
+        params![END, format!("{}:{end}", row.seq)],
     )?;
     Ok(row.seq)
 }
@@ -480,5 +508,5 @@ pub(super) fn verify_audit_in_tx(tx: &Transaction<'_>, key: &[u8; 32]) -> Done<V
     while let Some(row) = rows.next()? {
         check.row(&audit_row(row)?, &row.get::<_, Vec<u8>>("hash")?);
     }
-    Ok(check.end(newest_in_tx(tx)?))
+    Ok(check.end(end_in_tx(tx)?, owners_in_tx(tx)? > 0))
 }

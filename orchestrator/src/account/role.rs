@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 pub enum Role {
     /// Everything.
     Owner,
-    /// Runs the node day by day: everything but people, the vault, tokens, images and deleting.
+    /// Runs the node day by day: everything but people, the vault, tokens, images, ways in, advisories, stopping the node
+    /// and deleting.
     Manager,
     /// Takes payments; sees whether the shop is open, and its own account.
     Cashier,

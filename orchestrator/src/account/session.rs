@@ -129,9 +129,9 @@ impl Accounts {
             if repo::owners_in_tx(tx).map_err(|e| opened.sql(e))? > 0 {
                 return Err(AccountError::AlreadySetUp);
             }
-            people::add_in_tx(tx, &opened, &kept)?;
             let text = format!("{} set the node up and owns it", kept.name);
             self.note_in_tx(tx, &opened, (&kept.name, "set_up", &text))?;
+            people::add_in_tx(tx, &opened, &kept)?;
             self.enter_in_tx(tx, &opened, kept, origin)
         })?;
         // Spent: a second owner is made by the first.

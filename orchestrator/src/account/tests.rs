@@ -491,6 +491,49 @@ fn a_person_sees_and_ends_only_own_sessions() {
 }
 
 #[test]
+fn one_of_many_who_set_the_node_up_at_once_owns_it() {
+    let shop = Shop::empty();
+    let code = shop.accounts.set_up_code().unwrap();
+    let together = std::sync::Barrier::new(12);
+    // Each from a place of its own, so that nobody is told to wait.
+    let answers: Vec<(usize, Result<(), &'static str>)> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..12)
+            .map(|number| {
+                let (accounts, together) = (&shop.accounts, &together);
+                let wrong = "0000-0000-0000";
+                let typed = if number % 3 == 0 { &code } else { wrong };
+                let new = NewOwner {
+                    name: format!("owner {number}"),
+                    ..owner(typed)
+                };
+                scope.spawn(move || {
+                    together.wait();
+                    let entered = accounts.set_up(new, &from(&format!("10.0.0.{number}")));
+                    (number, entered.map(|_| ()).map_err(|error| code_of(&error)))
+                })
+            })
+            .collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let made: Vec<usize> = answers
+        .iter()
+        .filter(|(_, answer)| answer.is_ok())
+        .map(|(number, _)| *number)
+        .collect();
+    assert_eq!(made.len(), 1, "{answers:?}");
+    assert_eq!(made[0] % 3, 0, "{answers:?}");
+    for (number, answer) in &answers {
+        let Err(code) = answer else { continue };
+        // Whose code was right came too late; the code is spent with the first.
+        let expected: &[&str] = &["already_set_up", "wrong_setup_code"];
+        assert!(expected.contains(code), "{number}: {code}");
+    }
+    let known = shop.accounts.accounts(&Wanted::default()).unwrap().items;
+    assert_eq!(known.len(), 1);
+    assert!(shop.accounts.verify_audit_log().unwrap().intact);
+}
+
+#[test]
 fn a_new_password_ends_sessions_and_tokens() {
     let (shop, olga) = Shop::owned();
     let by = person(&olga);
@@ -539,7 +582,7 @@ fn a_new_password_ends_sessions_and_tokens() {
 }
 
 #[test]
-fn own_password_needs_the_old_one_and_keeps_this_session() {
+fn own_password_needs_the_old_one_and_keeps_this_session_and_no_token() {
     let (shop, olga) = Shop::owned();
     let phone = shop
         .accounts
@@ -558,10 +601,22 @@ fn own_password_needs_the_old_one_and_keeps_this_session() {
                 .change_password(&olga.signed_in, &secret(PASSWORD), &secret(bad));
         assert_eq!(code_of(&refused.unwrap_err()), code);
     }
+    let token = NewToken {
+        name: "metrics".to_owned(),
+        role: Role::Owner,
+        days: 365,
+    };
+    let (value, _) = shop.accounts.add_token(&person(&phone), &token).unwrap();
+    let program = || {
+        let value = value.expose_text().unwrap();
+        shop.accounts.program(value).unwrap()
+    };
+    assert!(program().is_some());
     shop.accounts
         .change_password(&olga.signed_in, &secret(PASSWORD), &secret(OTHER))
         .unwrap();
     assert!(shop.is_in(&olga) && !shop.is_in(&phone));
+    assert!(program().is_none());
 }
 
 #[test]
@@ -821,6 +876,18 @@ fn audit_log_names_the_first_row_that_was_touched() {
         ("DELETE FROM audit WHERE seq = 4", 4),
         ("DELETE FROM audit", 1),
         ("DELETE FROM meta WHERE name = 'audit'", 5),
+        // By who knows how the end is kept, and has not the key.
+        (
+            "DELETE FROM audit WHERE seq > 2;
+             UPDATE meta SET value = '2:' || lower(hex((SELECT hash FROM audit WHERE seq = 2))) WHERE name = 'audit'",
+            3,
+        ),
+        (
+            "DELETE FROM audit WHERE seq > 2;
+             UPDATE meta SET value = '2:' || substr(value, 3) WHERE name = 'audit'",
+            3,
+        ),
+        ("DELETE FROM audit; DELETE FROM meta WHERE name = 'audit'", 1),
         (
             "INSERT INTO audit VALUES (5, 1, 'otto', 'x', 'x', x'00')",
             5,
@@ -850,6 +917,10 @@ fn audit_log_names_the_first_row_that_was_touched() {
             (false, Some(bad)),
             "{statement}"
         );
+        // Nor does what is written later make it whole.
+        assert!(shop.accounts.record("olga", "apply", "a plan").unwrap());
+        let verdict = shop.accounts.verify_audit_log().unwrap();
+        assert!(!verdict.intact, "{statement}: {verdict:?}");
     }
 }
 

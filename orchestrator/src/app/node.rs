@@ -48,6 +48,7 @@ use crate::view::Advisories;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
+use crate::view::Removed;
 use crate::view::Settings;
 
 /// How long the answer to a command waits for the reconciler's next look.
@@ -317,6 +318,16 @@ impl Node for RealNode {
         self.kept_images().await
     }
 
+    async fn removed(&self) -> Result<Removed, Refusal> {
+        let services = Arc::clone(&self.parts.services);
+        let looked = tokio::task::spawn_blocking(move || purge::left(&services));
+        let items = looked
+            .await
+            .map_err(|error| internal(&error.to_string()))?
+            .map_err(|error| refuse_store(&error))?;
+        Ok(Removed { items })
+    }
+
     fn access(&self) -> Access {
         self.parts.ways.borrow().clone()
     }
@@ -349,8 +360,25 @@ impl Node for RealNode {
 impl RealNode {
     async fn carry_out(&self, command: Command) -> Result<Reply, Refusal> {
         match command {
-            Command::Plan => self.planned(&self.build(self.texts()?).await?),
-            Command::Apply => self.accept(self.build(self.texts()?).await?),
+            Command::Plan => {
+                let texts = self.texts()?;
+                let plan = Some(texts.name());
+                let reply = self.planned(&self.build(texts).await?)?;
+                Ok(Reply { plan, ..reply })
+            }
+            Command::Apply { plan } => {
+                let texts = self.texts()?;
+                if plan.is_some_and(|read| read != texts.name()) {
+                    return Err(Refusal {
+                        code: "changed_meanwhile".to_owned(),
+                        message:
+                            "the files were changed since this plan was made; nothing was applied"
+                                .to_owned(),
+                        hint: "read the plan again, then apply it".to_owned(),
+                    });
+                }
+                self.accept(self.build(texts).await?)
+            }
             Command::Set { changes, dry_run } => self.set(&changes, dry_run).await,
             Command::Remove { service, dry_run } => self.remove(&service, dry_run).await,
             Command::Purge { service, confirm } => {
@@ -426,7 +454,7 @@ impl RealNode {
 /// Whether a command changes which services run or what they hold.
 fn changes_services(command: &Command) -> bool {
     match command {
-        Command::Apply | Command::Purge { .. } | Command::Retry { .. } => true,
+        Command::Apply { .. } | Command::Purge { .. } | Command::Retry { .. } => true,
         Command::Set { dry_run, .. }
         | Command::Remove { dry_run, .. }
         | Command::Rotate { dry_run, .. }

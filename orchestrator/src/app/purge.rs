@@ -15,6 +15,7 @@ use crate::app::world::Ground;
 use crate::app::world::World;
 use crate::clock::Clock;
 use crate::clock::UnixMillis;
+use crate::id::ManifestId;
 use crate::id::ServiceId;
 use crate::node::Refusal;
 use crate::node::Reply;
@@ -22,6 +23,7 @@ use crate::reconcile::Handle;
 use crate::store::StoreError;
 use crate::store::state::Intent;
 use crate::store::state::IntentKind;
+use crate::view::RemovedService;
 
 /// How long the reconciler may take to follow what was accepted before the purge.
 const FOLLOWS: Duration = Duration::from_secs(10);
@@ -87,6 +89,30 @@ pub(super) async fn purge(
         format!("the data of {service} were deleted\n"),
         true,
     ))
+}
+
+/// Lists what nobody wants any more and still has data or is remembered. Blocks.
+pub(super) fn left(services: &RealServices) -> Result<Vec<RemovedService>, StoreError> {
+    let (ground, world) = (&services.ground, services.world());
+    let records = ground.state.records()?.into_keys();
+    let left = records.filter(|id| !world.resolved.desired.services.contains_key(id));
+    Ok(left
+        .map(|id| {
+            // Most services are called after their manifest; of what else is gone nobody knows the title any more.
+            let manifest = ManifestId::new(id.as_str()).ok();
+            let manifest = manifest.and_then(|manifest| world.catalog.get(&manifest));
+            let title = manifest.map(|manifest| manifest.title.clone());
+            let folders = folders(ground, &world, &id);
+            RemovedService {
+                title: title.unwrap_or_else(|| id.to_string()),
+                folders: folders
+                    .iter()
+                    .map(|one| one.display().to_string())
+                    .collect(),
+                id: id.to_string(),
+            }
+        })
+        .collect())
 }
 
 /// Finishes every deletion that was begun before this orchestrator: the operator confirmed it, and since then the

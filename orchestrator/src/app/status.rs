@@ -139,12 +139,13 @@ fn wanted_status(
         id: id.to_string(),
         title: service.title.clone(),
         runtime: runtime_word(frame, &service.wanted).to_owned(),
+        wanted: true,
         started_at: view
             .instances
             .get(id)
             .and_then(|one| one.started_at)
             .map(|at| at.0),
-        next: next(view, id, &state),
+        next: next(view, id, &state).or_else(|| in_the_way(&service.wanted)),
         synced_at: frame.foreseen.get(id).map(|at| at.0),
         alive,
         ready,
@@ -186,6 +187,7 @@ fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStat
             },
         )
         .to_owned(),
+        wanted: false,
         state: if state == "external" {
             "stopping".to_owned()
         } else {
@@ -395,6 +397,16 @@ fn cause(view: &View, id: &ServiceId, text: &str) -> String {
         Some(cause) => format!("{cause}; {text}"),
         None => text.to_owned(),
     }
+}
+
+/// Says what keeps a service back that only a person can take away: not that another one is held back, nor that it does
+/// not exist on this network.
+fn in_the_way(wanted: &Wanted) -> Option<String> {
+    let Wanted::HeldBack { code, text } = wanted else {
+        return None;
+    };
+    let waits = ["provider_held_back", "not_on_this_network"].contains(&code.as_str());
+    (!waits).then(|| text.clone())
 }
 
 fn next(view: &View, id: &ServiceId, state: &str) -> Option<String> {

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use sha2::Digest;
+use sha2::Sha256;
+
 use crate::clock::UnixMillis;
 use crate::id::ManifestId;
 use crate::id::NodeId;
@@ -128,6 +131,21 @@ impl Texts {
             choices: accepted.choices.clone(),
             manifests: accepted.manifests.clone(),
         }
+    }
+
+    /// Names these texts. Shape: 64 hexadecimal digits.
+    pub(crate) fn name(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| {
+            hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(text);
+        };
+        add(&self.choices);
+        for (file, text) in &self.manifests {
+            add(file);
+            add(text);
+        }
+        hex::encode(hash.finalize())
     }
 
     /// Makes the next acceptance.

@@ -147,6 +147,8 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Lists the services that were left out and still have data here.
+    Removed,
     /// Deletes the data of a removed service, for ever.
     Purge {
         /// The service.

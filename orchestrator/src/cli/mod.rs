@@ -125,6 +125,7 @@ impl Context {
             Command::Check { paths } => check::check(self, &paths),
             Command::Set(set) => service::set(self, &set).await,
             Command::Remove { service, dry_run } => service::remove(self, &service, dry_run).await,
+            Command::Removed => service::removed(self).await,
             Command::Purge { service, confirm } => service::purge(self, &service, confirm).await,
             Command::Retry { service } => service::retry(self, &service).await,
             Command::Edges => self.change("/api/v1/edges", None).await,

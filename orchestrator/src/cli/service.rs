@@ -1,4 +1,4 @@
-//! Owns the commands about one service: `logs`, `set`, `remove`, `purge`, `retry`.
+//! Owns the commands about one service: `logs`, `set`, `remove`, `purge`, `retry`; and `removed`.
 //!
 //! It does not know what they do; it helps with what was typed.
 
@@ -14,6 +14,7 @@ use super::settings;
 use crate::id::Name;
 use crate::id::ServiceId;
 use crate::node::Reply;
+use crate::view::Removed;
 
 /// How alike two names must be for one to be suggested. Units: Jaro-Winkler similarity, 0 to 1.
 const ALIKE: f64 = 0.7;
@@ -88,6 +89,24 @@ pub(super) async fn remove(
 /// Tries a service again.
 pub(super) async fn retry(context: &mut Context, service: &str) -> Result<Exit, Failure> {
     ask(context, service, "retry", None).await
+}
+
+/// Lists what was left out, and where its data lie.
+pub(super) async fn removed(context: &mut Context) -> Result<Exit, Failure> {
+    let removed: Removed = context.client()?.get("/api/v1/removed").await?;
+    if removed.items.is_empty() {
+        context.screen.note("nothing is left of any other service");
+    }
+    for one in removed.items {
+        let folders = match one.folders.as_slice() {
+            [] => "no data".to_owned(),
+            folders => folders.join(", "),
+        };
+        context
+            .screen
+            .foreign_line(&format!("{}  {folders}", one.id));
+    }
+    Ok(Exit::Ok)
 }
 
 /// Deletes a removed service's data, after its name was typed again.

@@ -113,6 +113,7 @@ pub(super) const TABLE: &[Line] = &[
     ("GET", "/api/v1/machine", Needs(Read)),
     ("GET", "/api/v1/openapi.json", Anybody),
     ("POST", "/api/v1/plan", Needs(Read)),
+    ("GET", "/api/v1/removed", Needs(Read)),
     ("POST", "/api/v1/rotate", ConfirmedUnlessDry(Run)),
     ("GET", "/api/v1/services", Needs(Read)),
     ("GET", "/api/v1/services/{id}", Needs(Read)),

@@ -39,12 +39,25 @@ pub(super) async fn plan(State(face): State<Face>, by: Acting) -> Answer {
     carry_out(&face, by, Command::Plan).await
 }
 
+/// What is accepted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApplyBody {
+    /// `plan` of the plan that was read; where the files are others by now, nothing is accepted.
+    plan: Option<String>,
+}
+
 /// Accepts the files as the desired state.
-#[utoipa::path(post, path = "/api/v1/apply", tag = "change", responses(
+#[utoipa::path(post, path = "/api/v1/apply", tag = "change", request_body = Option<ApplyBody>, responses(
     (status = 200, description = "What is done now", body = Reply),
+    (status = 409, description = "The files were changed since the plan was made", body = ErrorBody),
     (status = 422, description = "A file holds a mistake", body = ErrorBody)))]
-pub(super) async fn apply(State(face): State<Face>, by: Acting) -> Answer {
-    carry_out(&face, by, Command::Apply).await
+pub(super) async fn apply(
+    State(face): State<Face>,
+    by: Acting,
+    Form(body): Form<ApplyBody>,
+) -> Answer {
+    carry_out(&face, by, Command::Apply { plan: body.plan }).await
 }
 
 /// How a service is left out.
@@ -336,7 +349,7 @@ fn act(command: &Command) -> Option<(&'static str, String)> {
         {
             return None;
         }
-        Command::Apply => ("apply", "apply the files as they are".to_owned()),
+        Command::Apply { .. } => ("apply", "apply the files as they are".to_owned()),
         Command::Set { changes, .. } => {
             let changes = changes.iter().map(|one| {
                 let value = shortened(&one.value);

@@ -133,7 +133,7 @@ fn status_of(code: &str) -> StatusCode {
         | "password_is_name" => StatusCode::UNPROCESSABLE_ENTITY,
         "vault_sealed" => StatusCode::LOCKED,
         "too_soon" | "too_many_attempts" => StatusCode::TOO_MANY_REQUESTS,
-        "stopping" | "not_ready" | "disk_silent" => StatusCode::SERVICE_UNAVAILABLE,
+        "stopping" | "disk_silent" => StatusCode::SERVICE_UNAVAILABLE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::CONFLICT,
     }

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::HeaderName;
 use axum::http::HeaderValue;
+use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
@@ -103,7 +104,11 @@ impl Names {
 }
 
 /// Says why a request is not one of ours; nothing where it may pass.
-pub(crate) fn refuse(names: &Names, uri: &Uri, headers: &HeaderMap) -> Option<ApiError> {
+pub(crate) fn refuse(
+    names: &Names,
+    (method, uri): (&Method, &Uri),
+    headers: &HeaderMap,
+) -> Option<ApiError> {
     let hosts: Vec<_> = headers.get_all(header::HOST).iter().collect();
     let host_holds = match hosts.as_slice() {
         [host] => host.to_str().is_ok_and(|host| names.holds(host)),
@@ -135,13 +140,27 @@ pub(crate) fn refuse(names: &Names, uri: &Uri, headers: &HeaderMap) -> Option<Ap
         .get_all("sec-fetch-site")
         .iter()
         .all(|site| matches!(site.as_bytes(), b"none" | b"same-origin"));
-    if !sites_hold {
+    if !sites_hold && !follows_a_link(method, uri, headers) {
         return Some(forbidden(
             "cross_site",
             "the request was caused by a page of another site",
         ));
     }
     None
+}
+
+/// Whether somebody followed a link to a page. A page holds nothing of the node, whoever led there, and brings no session
+/// along: its cookie is `SameSite=Strict`. Source: W3C Fetch Metadata Request Headers.
+fn follows_a_link(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| {
+        let mut all = headers.get_all(name).iter().peekable();
+        all.peek().is_some() && all.all(|one| one.as_bytes() == value.as_bytes())
+    };
+    let a_page = !uri.path().starts_with("/api/") && uri.path() != "/metrics";
+    matches!(*method, Method::GET | Method::HEAD)
+        && a_page
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
 }
 
 fn forbidden(code: &str, message: &str) -> ApiError {
@@ -188,7 +207,11 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
             };
             // Whose word is not believed has shown no name either.
             let site = door.names.site(headers).filter(|_| !forwarded);
-            (way, site, refuse(&door.names, request.uri(), headers))
+            (
+                way,
+                site,
+                refuse(&door.names, (request.method(), request.uri()), headers),
+            )
         }
         Passage::Through { from, names, host } => {
             let way = Way {
@@ -202,7 +225,11 @@ pub(super) async fn tcp(State(door): State<Door>, mut request: Request, next: Ne
                 asked.insert(header::HOST, host);
             }
             let site = names.site(&asked);
-            (way, site, refuse(&names, request.uri(), &asked))
+            (
+                way,
+                site,
+                refuse(&names, (request.method(), request.uri()), &asked),
+            )
         }
         Passage::NotEncrypted { name } => {
             let to = format!("https://{name}/");

@@ -49,6 +49,7 @@ use super::access::Access;
         super::read::edges,
         super::read::images,
         super::read::machine,
+        super::read::removed,
         super::read::advisories,
         super::read::access,
         super::read::authority,

@@ -265,7 +265,7 @@ pub(super) struct OwnPasswordBody {
     new: SecretText,
 }
 
-/// Changes one's own password, and ends every other session.
+/// Changes one's own password, and ends every other session and every token that one made.
 #[utoipa::path(post, path = "/api/v1/account/password", tag = "people", request_body = OwnPasswordBody, responses(
     (status = 204, description = "It is changed"),
     (status = 401, description = "The password of today is another", body = ErrorBody),

@@ -28,6 +28,7 @@ use crate::view::Advisories;
 use crate::view::Edges;
 use crate::view::Images;
 use crate::view::Machine;
+use crate::view::Removed;
 
 /// Returns the whole status, the same as `flash-node status --json`.
 #[utoipa::path(get, path = "/api/v1/status", tag = "read", responses(
@@ -81,6 +82,14 @@ pub(super) async fn edges(State(face): State<Face>) -> Json<Edges> {
 ))]
 pub(super) async fn images(State(face): State<Face>) -> Json<Images> {
     Json(face.node.images().await)
+}
+
+/// Lists the services that were left out and still have something here; `purge` deletes it.
+#[utoipa::path(get, path = "/api/v1/removed", tag = "read", responses(
+    (status = 200, description = "Each", body = Removed),
+))]
+pub(super) async fn removed(State(face): State<Face>) -> Result<Json<Removed>, ApiError> {
+    Ok(Json(face.node.removed().await?))
 }
 
 /// Returns what the machine has, and how much of it is used.

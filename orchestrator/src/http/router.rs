@@ -243,6 +243,7 @@ fn reading() -> Router<Face> {
         .route("/api/v1/services", get(read::services))
         .route("/api/v1/services/{id}", get(read::service))
         .route("/api/v1/machine", get(read::machine))
+        .route("/api/v1/removed", get(read::removed))
         .route("/authority.crt", get(read::authority))
         .route("/api/v1/tasks", get(tasks::tasks))
         .route("/api/v1/events", get(events::events))

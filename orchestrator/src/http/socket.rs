@@ -19,7 +19,7 @@ use tokio::net::UnixListener;
 pub enum BindError {
     /// The address is reachable from elsewhere.
     #[error(
-        "{0} can be reached from other machines; until the node has accounts it listens on loopback only"
+        "{0} can be reached from other machines; by plain HTTP the node listens on loopback only"
     )]
     NotLoopback(SocketAddr),
     /// Another program listens there.

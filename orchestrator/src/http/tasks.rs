@@ -108,13 +108,17 @@ fn task(level: Level, code: &str, about: Option<&str>, text: String, hint: Strin
 fn of_node(status: &NodeStatus, machine: &Machine) -> Vec<Task> {
     let mut tasks = Vec::new();
     for service in &status.services {
-        if service.state == "needs_you" {
-            let hint = service.next.clone().unwrap_or_default();
-            let text = format!("{}: {}", service.title, service.alive.text);
-            let mut stuck = task(Level::Now, "needs_operator", Some(&service.id), text, hint);
-            stuck.service = Some(service.id.clone());
-            tasks.push(stuck);
-        }
+        let code = match (service.state.as_str(), &service.next) {
+            ("needs_you", _) => "needs_operator",
+            // Something is in its way that does not go by itself.
+            ("absent" | "exited" | "held_back", Some(_)) => "blocked",
+            _ => continue,
+        };
+        let hint = service.next.clone().unwrap_or_default();
+        let text = format!("{}: {}", service.title, service.alive.text);
+        let mut stuck = task(Level::Now, code, Some(&service.id), text, hint);
+        stuck.service = Some(service.id.clone());
+        tasks.push(stuck);
     }
     for disk in &machine.disks {
         let free = disk.total.saturating_sub(disk.used);

@@ -375,7 +375,12 @@ fn names_of_an_odd_loopback_address_hold_that_address_too() {
     let names = guard::Names::of("127.0.0.9:80".parse().unwrap());
     let refused = |host: &str| {
         let headers = HeaderMap::from_iter([(axum::http::header::HOST, host.parse().unwrap())]);
-        guard::refuse(&names, &Uri::from_static("/"), &headers).is_some()
+        guard::refuse(
+            &names,
+            (&axum::http::Method::GET, &Uri::from_static("/")),
+            &headers,
+        )
+        .is_some()
     };
     assert!(!refused("127.0.0.9:80"));
     assert!(!refused("localhost"));

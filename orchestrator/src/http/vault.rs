@@ -31,6 +31,7 @@ use super::session::blocking;
 use crate::account::AccountError;
 use crate::account::Origin;
 use crate::account::Principal;
+use crate::account::Right;
 use crate::account::Stage;
 use crate::node::Command;
 use crate::node::MACHINE;
@@ -73,7 +74,7 @@ impl UnlockBody {
 #[utoipa::path(post, path = "/api/v1/vault/unlock", tag = "change", request_body = UnlockBody,
     responses((status = 200, description = "The vault is open", body = Reply),
         (status = 401, description = "It is open already, and nobody is signed in", body = ErrorBody),
-        (status = 403, description = "It did not open with this", body = ErrorBody),
+        (status = 403, description = "It did not open with this, or it is open already and the role is not the owner's", body = ErrorBody),
         (status = 409, description = "It is open already, and nobody owns the node yet", body = ErrorBody),
         (status = 429, description = "Too many attempts", body = ErrorBody)))]
 pub(super) async fn unlock(
@@ -83,9 +84,10 @@ pub(super) async fn unlock(
     Form(body): Form<UnlockBody>,
 ) -> Answer {
     let with = body.open()?;
-    // Who is not signed in has nothing to try at a vault that is open.
-    if who.is_none() {
+    // At a vault that is open nobody but an owner has anything to try.
+    if !who.as_ref().is_some_and(|who| who.may(Right::Own)) {
         match blocking(&face, |accounts| Ok(accounts.stage())).await? {
+            Stage::SignIn if who.is_some() => return Err(AccountError::NotAllowed.into()),
             Stage::SignIn => return Err(AccountError::SignedOut.into()),
             Stage::SetUp => return Err(AccountError::NotSetUp.into()),
             Stage::Sealed | Stage::NoVault => {}

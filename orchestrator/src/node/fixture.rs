@@ -40,6 +40,8 @@ use crate::view::Entrance;
 use crate::view::EntranceKind;
 use crate::view::Images;
 use crate::view::Machine;
+use crate::view::Removed;
+use crate::view::RemovedService;
 use crate::view::Room;
 use crate::view::ServiceSettings;
 use crate::view::Setting;
@@ -47,6 +49,9 @@ use crate::view::SettingType;
 use crate::view::SettingValue;
 use crate::view::Settings;
 use crate::view::Way;
+
+/// What the one plan is called that there is.
+pub const PLAN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A node in memory.
 #[derive(Debug)]
@@ -75,6 +80,7 @@ pub fn service(id: &str, endpoint: &str, url: &str) -> ServiceStatus {
         id: id.to_owned(),
         title: format!("The {id}"),
         runtime: "process".to_owned(),
+        wanted: true,
         state: "running".to_owned(),
         started_at: Some(1_700_000_000_000),
         alive: Signal::new(Some(true), "alive", "it runs and answers"),
@@ -399,6 +405,18 @@ impl Node for FixtureNode {
         }
     }
 
+    async fn removed(&self) -> Result<Removed, Refusal> {
+        let removed = self.inside().removed.clone();
+        let items = removed.into_iter().map(|id| RemovedService {
+            title: id.clone(),
+            folders: vec![format!("/data/volumes/{id}")],
+            id,
+        });
+        Ok(Removed {
+            items: items.collect(),
+        })
+    }
+
     async fn advisories(&self) -> Result<Advisories, Refusal> {
         Ok(self.inside().advisories.clone())
     }
@@ -409,8 +427,18 @@ impl Node for FixtureNode {
 
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         match command {
-            Command::Plan => reply("nothing to do\n", false),
-            Command::Apply => reply("accepted; nothing to do\n", false),
+            Command::Plan => Ok(Reply {
+                plan: Some(PLAN.to_owned()),
+                ..Reply::said("nothing to do\n", false)
+            }),
+            Command::Apply { plan } if plan.as_deref().is_some_and(|plan| plan != PLAN) => {
+                Err(refusal(
+                    "changed_meanwhile",
+                    "the files changed",
+                    "read the plan again",
+                ))
+            }
+            Command::Apply { .. } => reply("accepted; nothing to do\n", false),
             Command::Set { changes, dry_run } => self.set(changes, dry_run),
             Command::Remove { service, dry_run } => {
                 self.known(&service)?;

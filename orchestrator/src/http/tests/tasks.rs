@@ -65,6 +65,26 @@ async fn what_does_not_work_comes_first_and_ends_with_its_cause() {
     });
     let now = ["needs_operator:mint", "disk_low:data", "memory_low"].map(str::to_owned);
     assert_eq!(told().await, [&now[..], &later].concat());
+    // What only a person takes out of a service's way is somebody's to do; what goes by itself is not.
+    server
+        .node
+        .change_machine(|machine| *machine = fixture::machine());
+    for (state, next, told_of) in [
+        ("absent", true, true),
+        ("exited", true, true),
+        ("held_back", true, true),
+        ("held_back", false, false),
+        ("absent", false, false),
+        ("backing_off", true, false),
+        ("running", true, false),
+    ] {
+        server.node.change(|status| {
+            status.services[0].state = state.to_owned();
+            status.services[0].next = next.then(|| "stop what holds its port".to_owned());
+        });
+        let blocked = told().await.contains(&"blocked:mint".to_owned());
+        assert_eq!(blocked, told_of, "{state} {next}");
+    }
     server.node.change(|status| {
         status.services[0].state = "running".to_owned();
         status.services[1].runtime = "docker".to_owned();

@@ -96,7 +96,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Changes one's own password, and ends every other session. */
+        /** Changes one's own password, and ends every other session and every token that one made. */
         post: operations["change_password"];
         delete?: never;
         options?: never;
@@ -433,6 +433,23 @@ export interface paths {
         put?: never;
         /** Prints what `apply` would do. */
         post: operations["plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/removed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the services that were left out and still have something here; `purge` deletes it. */
+        get: operations["removed"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1074,6 +1091,11 @@ export interface components {
             /** @description Its version. Shape: numbers with dots. */
             version: string;
         };
+        /** @description What is accepted. */
+        ApplyBody: {
+            /** @description `plan` of the plan that was read; where the files are others by now, nothing is accepted. */
+            plan?: string | null;
+        };
         /** @description A page of the audit log. */
         AuditPage: {
             /** @description Newest first. */
@@ -1491,10 +1513,29 @@ export interface components {
             /** @description Whether only the plan is wanted. */
             dry_run?: boolean;
         };
+        /** @description The services that were left out and still have something here. */
+        Removed: {
+            /** @description Each, sorted by id. */
+            items: components["schemas"]["RemovedService"][];
+        };
+        /** @description A service that was left out. */
+        RemovedService: {
+            /** @description Where its data lie; empty where it has none and is only remembered. */
+            folders: string[];
+            /** @description The service. */
+            id: string;
+            /** @description What people call it; its id where nobody knows it any more. */
+            title: string;
+        };
         /** @description The answer to a command. */
         Reply: {
             /** @description Whether anything changes by it. */
             changed: boolean;
+            /**
+             * @description Names the files that were planned for, so that `apply` takes these and no others. Shape: 64 hexadecimal digits;
+             *     of `plan` alone.
+             */
+            plan?: string | null;
             /** @description What is done to services, of a plan; empty where none is touched. */
             steps?: components["schemas"]["PlannedStep"][];
             /** @description What happened or would happen, for a person; a plan prints as text. */
@@ -1605,6 +1646,8 @@ export interface components {
             synced_at?: number | null;
             /** @description What people call it. */
             title: string;
+            /** @description Whether it is part of the node; one that was left out is listed until it has stopped. */
+            wanted: boolean;
         };
         /** @description One session, as the API shows it. */
         Session: {
@@ -3000,7 +3043,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": null | components["schemas"]["ApplyBody"];
+            };
+        };
         responses: {
             /** @description What is done now */
             200: {
@@ -3015,8 +3062,17 @@ export interface operations {
             401: components["responses"]["SignedOut"];
             403: components["responses"]["Forbidden"];
             408: components["responses"]["SlowBody"];
-            409: components["responses"]["Conflict"];
+            /** @description The files were changed since the plan was made */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
             /** @description A file holds a mistake */
             422: {
                 headers: {
@@ -3468,6 +3524,33 @@ export interface operations {
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Away"];
+        };
+    };
+    removed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            401: components["responses"]["SignedOut"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            423: components["responses"]["Sealed"];
+            429: components["responses"]["TooOften"];
+            500: components["responses"]["Internal"];
         };
     };
     rotate: {
@@ -5065,7 +5148,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description It did not open with this */
+            /** @description It did not open with this, or it is open already and the role is not the owner's */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -50,6 +50,16 @@ function refused(roles: Role[], confirmed = false): HttpResponse<Schemas['ErrorB
   return undefined;
 }
 
+const RECOVERY_KEY = 'ABCD-EFGH-JKLM';
+/** Whether something opens the vault. */
+const opens = (way: Schemas['UnlockBody']): boolean =>
+  'passphrase' in way
+    ? way.passphrase === node.passphrase
+    : 'recovery_key' in way && way.recovery_key === RECOVERY_KEY;
+
+/** What the files of the node are called as they are now. */
+const planned = (): string => `plan of ${node.edited.join(' ')}`;
+
 /** Any bytes: the mock looks at no answer. */
 const CHALLENGE = 'bm90aGluZyBpcyBsb29rZWQgYXQgaGVyZQ';
 const asked = (options: object): Response =>
@@ -127,6 +137,10 @@ export const handlers: RequestHandler[] = [
     begin(scene);
     return done();
   }),
+  http.post('*/mock/edited/:id', ({ params }) => {
+    node.edited.push(String(params.id));
+    return done();
+  }),
   http.patch('*/mock/services/:id', async ({ params, request }) => {
     node.change(String(params.id), await body(request));
     return done();
@@ -137,13 +151,16 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json(node.view());
   }),
   http.post(`${API}/session`, async ({ request }) => {
-    const { name, password } = await body<Schemas['SignInBody']>(request);
+    const { name, password, second_factor } = await body<Schemas['SignInBody']>(request);
     if (password === 'wait') {
       return refuse(429, 'too_many_attempts', 'too many attempts', { 'retry-after': '30' });
     }
     const known = node.accounts.find((one) => one.name === name && one.password === password);
     if (!known) return refuse(401, 'wrong_credentials', 'name or password is wrong');
+    if (known.second_factor && !second_factor)
+      return refuse(401, 'second_factor_needed', 'a code of the second factor is needed');
     node.signIn(name);
+    node.confirmed = true;
     return HttpResponse.json(node.view());
   }),
   http.delete(`${API}/session`, () => {
@@ -166,22 +183,21 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json(node.view(), { status: 201 });
   }),
   http.post(`${API}/vault/unlock`, async ({ request }) => {
-    const way = await body<{ passphrase?: string }>(request);
-    if (way.passphrase !== node.passphrase)
-      return refuse(403, 'wrong_passphrase', 'that does not open the vault');
+    const way = await body<Schemas['UnlockBody']>(request);
+    if (!opens(way)) return refuse(403, 'wrong_passphrase', 'that does not open the vault');
     node.stage = 'sign_in';
     return HttpResponse.json({ changed: true, text: 'the vault is open\n' });
   }),
   http.post(`${API}/vault/passphrase`, async ({ request }) => {
-    const no = refused(OWN);
+    const no = refused(OWN, true);
     if (no) return no;
-    const asked = await body<{ current: { passphrase: string } | null; new: string }>(request);
-    if (node.passphraseSet && asked.current?.passphrase !== node.passphrase) {
+    const asked = await body<Schemas['PassphraseBody']>(request);
+    if (node.passphraseSet && !(asked.current && opens(asked.current))) {
       return refuse(403, 'wrong_passphrase', 'that does not open the vault');
     }
     const key = node.passphraseSet
       ? ''
-      : 'recovery key (write it down now; it is not shown again):\n\n  ABCD-EFGH-JKLM\n';
+      : `recovery key (write it down now; it is not shown again):\n\n  ${RECOVERY_KEY}\n`;
     [node.passphrase, node.passphraseSet] = [asked.new, true];
     return HttpResponse.json({ changed: true, text: `the passphrase is set\n${key}` });
   }),
@@ -234,8 +250,12 @@ export const handlers: RequestHandler[] = [
     const steps: Schemas['Reply']['steps'] = [{ service: id, action: 'remove', stop_seconds: 30 }];
     return HttpResponse.json({ changed: true, text: `remove ${id}\nits data stay\n`, steps });
   }),
+  http.get(`${API}/removed`, () => {
+    const items = [...node.left].map(([id, title]) => ({ id, title, folders: [`/srv/flash/volumes/${id}`] }));
+    return refused(READ) ?? HttpResponse.json({ items });
+  }),
   http.post(`${API}/services/:id/purge`, async ({ params, request }) => {
-    const no = refused(OWN);
+    const no = refused(OWN, true);
     if (no) return no;
     const { confirm } = await body<Schemas['PurgeBody']>(request);
     const id = String(params.id);
@@ -246,7 +266,7 @@ export const handlers: RequestHandler[] = [
     return HttpResponse.json({ changed: true, text: `the data of ${id} were deleted\n` });
   }),
   http.post(`${API}/down`, () => {
-    const no = refused(OWN);
+    const no = refused(OWN, true);
     if (no) return no;
     const stopped = node;
     setTimeout(() => stopped.stop(), LAST);
@@ -263,11 +283,13 @@ export const handlers: RequestHandler[] = [
         'node.toml:9:1: no service `mind` is declared\n  hint: did you mean `mint`?',
       );
     }
-    return HttpResponse.json(restarts(node.edited, 'its settings changed'));
+    return HttpResponse.json({ ...restarts(node.edited, 'its settings changed'), plan: planned() });
   }),
-  http.post(`${API}/apply`, () => {
-    const no = refused(RUN);
+  http.post(`${API}/apply`, async ({ request }) => {
+    const no = refused(RUN, true);
     if (no) return no;
+    const { plan } = await body<Schemas['ApplyBody']>(request);
+    if (plan && plan !== planned()) return refuse(409, 'changed_meanwhile', 'the files were changed');
     const edited = node.edited.splice(0);
     edited.forEach((id) => node.restart(id));
     return HttpResponse.json({ text: '', changed: edited.length > 0 });
@@ -435,6 +457,7 @@ export const handlers: RequestHandler[] = [
   http.post(`${API}/session/passkey`, () => {
     if (!node.passkeys.length) return refuse(401, 'wrong_passkey', 'this passkey was not accepted');
     node.signIn(OWNER.name);
+    node.confirmed = true;
     return HttpResponse.json(node.view());
   }),
   http.post(`${API}/session/confirm/passkey/begin`, () => asked({ rpId: 'localhost' })),

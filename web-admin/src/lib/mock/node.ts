@@ -29,6 +29,7 @@ function service(id: string, title: string, url: string, change: Partial<Service
     id,
     title,
     runtime: 'docker',
+    wanted: true,
     state: 'running',
     started_at: NOW - 300 * MINUTE,
     alive: yes(`${id} answers`),
@@ -225,8 +226,8 @@ export class MockNode {
   elsewhere = ['Phone', 'Tablet'];
   /** The accounts, by ID, that were signed out everywhere. */
   signedOut = new Set<string>();
-  /** Services that were left out and whose data are still there. */
-  readonly left = new Set<string>();
+  /** Services that were left out and whose data are still there: what each is called, by its ID. */
+  readonly left = new Map<string, string>();
   /** Another one for each start. */
   readonly pid = Math.floor(performance.now());
   /** Whether it was stopped: nobody answers until another scene begins. */
@@ -358,7 +359,9 @@ export class MockNode {
       hint: `the node says what to do about ${code}`,
     });
     const stuck = this.services.filter((one) => one.state === 'needs_you');
+    const blocked = this.services.filter((one) => one.state === 'absent' && one.next);
     const tasks = stuck.map((one) => task('now', 'needs_operator', one.id));
+    tasks.push(...blocked.map((one) => task('now', 'blocked', one.id)));
     if (stuck.length) {
       const text = 'It can be stopped from afar.';
       tasks.push({ ...task('now', 'advisory', 'mint'), text, hint: 'Run a newer version.' });
@@ -476,8 +479,8 @@ export class MockNode {
 
   /** Stops a service for good; its data stay. */
   leaveOut(id: string): void {
-    this.change(id, { state: 'stopping' });
-    this.left.add(id);
+    this.change(id, { state: 'stopping', wanted: false });
+    this.left.set(id, this.services.find((one) => one.id === id)?.title ?? id);
     this.services = this.services.filter((one) => one.id !== id);
     this.happened('stopped', `${id} was stopped`, id);
     this.readers.forEach((tell) => tell('status', this.status()));

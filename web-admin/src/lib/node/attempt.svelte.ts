@@ -21,4 +21,22 @@ export class Attempt {
       this.busy = false;
     }
   }
+
+  /**
+   * Runs `look` by itself, for nobody who asked: what failed before stands, unrepeated, until it succeeds.
+   */
+  async again(look: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      await look();
+      this.failure = undefined;
+    } catch (error) {
+      const failure = error as Failure;
+      if (failure.code !== this.failure?.code) this.failure = failure;
+      here.heed(failure);
+    } finally {
+      this.busy = false;
+    }
+  }
 }

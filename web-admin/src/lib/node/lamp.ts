@@ -14,17 +14,14 @@ export function light(service: ServiceStatus): Light {
   switch (service.state) {
     case 'needs_you':
       return { lamp: 'bad', sentence: 'sentence.needs_you' };
-    case 'held_back':
-      return { lamp: 'wait', sentence: 'sentence.held_back' };
     case 'stopping':
-      return { lamp: 'off', sentence: 'sentence.stopping' };
+      return { lamp: service.wanted ? 'wait' : 'off', sentence: 'sentence.stopping' };
     case 'backing_off':
       return { lamp: 'bad', sentence: 'sentence.bad' };
+    case 'held_back':
     case 'absent':
     case 'exited':
-      return service.ready.code === 'starting'
-        ? { lamp: 'wait', sentence: 'sentence.starting' }
-        : { lamp: 'off', sentence: 'sentence.off' };
+      return still(service);
     case 'unknown':
       return { lamp: 'unknown', sentence: 'sentence.unknown' };
   }
@@ -49,7 +46,23 @@ export function light(service: ServiceStatus): Light {
       : { lamp: 'bad', sentence: 'sentence.bad' };
 }
 
-/** Sums the whole node up in one lamp, and counts the services that have it. */
+/** Reads a service that does not run and should: what it waits for, or what is in its way. */
+function still({ state, ready, next, wanted }: ServiceStatus): Light {
+  // What only a person can take out of its way the node says what to do about.
+  if (next) return { lamp: 'bad', sentence: 'sentence.blocked' };
+  if (ready.code === 'not_on_this_network') return { lamp: 'off', sentence: 'sentence.not_here' };
+  if (ready.code === 'image_pulling') return { lamp: 'wait', sentence: 'sentence.fetching' };
+  if (ready.code === 'starting') return { lamp: 'wait', sentence: 'sentence.starting' };
+  if (state === 'held_back' || (wanted && ready.ok === false))
+    return { lamp: 'wait', sentence: 'sentence.held_back' };
+  return { lamp: 'off', sentence: 'sentence.off' };
+}
+
+/** Whether everything on the node is about to stop. */
+export const stops = ({ services }: NodeStatus): boolean =>
+  services.length > 0 && services.every(({ state }) => state === 'stopping');
+
+/** Sums the whole node up in one lamp, and counts the services that have it. What is off on purpose counts for nothing. */
 export function whole(status: NodeStatus): { lamp: Lamp; count: number } {
   const lamps = status.services.map((service) => light(service).lamp);
   const worst = ORDER.find((lamp) => lamp !== 'off' && lamps.includes(lamp));
