@@ -17,6 +17,7 @@ mod metrics;
 mod once;
 mod onion;
 mod openapi;
+mod page;
 mod pages;
 mod passkeys;
 mod people;
@@ -33,6 +34,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tokens;
 mod vault;
 
 pub use certificates::Certificate;

@@ -35,6 +35,7 @@ use super::session::Cookies;
 use super::settings;
 use super::shop;
 use super::tasks;
+use super::tokens;
 use super::vault;
 use crate::account::Accounts;
 use crate::node::Node;
@@ -230,9 +231,9 @@ fn people() -> Router<Face> {
         )
         .route(
             "/api/v1/tokens",
-            get(people::tokens).post(people::add_token),
+            get(tokens::tokens).post(tokens::add_token),
         )
-        .route("/api/v1/tokens/{id}", delete(people::drop_token))
+        .route("/api/v1/tokens/{id}", delete(tokens::drop_token))
         .route("/api/v1/audit-log", get(people::audit_log))
         .route("/api/v1/audit-log/verify", post(people::verify_audit_log))
 }
