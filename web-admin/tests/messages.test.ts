@@ -186,7 +186,7 @@ function obstacles(): string[] {
   const all = sources();
   const text = (file: string): string => all.get(file) ?? '';
   const own = /fn own_cause[\s\S]*?\nfn elsewhere/.exec(text('service/resolve/held.rs'))?.[0] ?? '';
-  const missing = /fn missing_secret[\s\S]*?\n {4}\}/.exec(text('app/services.rs'))?.[0] ?? '';
+  const missing = /fn missing_secret[\s\S]*?\n {4}\}/.exec(text('app/services/secrets.rs'))?.[0] ?? '';
   const found = [
     ...caught(text('app/obstacles.rs'), /code: "(\w+)"/g, /=> \("(\w+)", text\)/g),
     ...caught(text('reconcile/guard.rs'), /code: "(\w+)"/g),

@@ -2,6 +2,9 @@
 //!
 //! It decides nothing about order or retries.
 
+mod jobs;
+mod secrets;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,6 +16,9 @@ use std::sync::RwLock;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use self::jobs::Notes;
+use self::jobs::Sink;
+use self::secrets::secrets_of;
 use crate::app::engine::Engine;
 use crate::app::engine::job_log;
 use crate::app::obstacles::LONGEST_LOOK;
@@ -40,10 +46,7 @@ use crate::runtime::Unit;
 use crate::secret::SecretBytes;
 use crate::secret::SecretKey;
 use crate::secret::SecretRef;
-use crate::secret::SecretSource;
-use crate::secret::SecretUnavailable;
 use crate::service::credential;
-use crate::service::credential::SecretOrigin;
 use crate::service::desired::DesiredService;
 use crate::service::desired::Wanted;
 use crate::service::health::HealthTarget;
@@ -54,17 +57,11 @@ use crate::service::health::Signals;
 use crate::service::health::Standing;
 use crate::service::init;
 use crate::service::init::InitJobs;
-use crate::service::init::JobNotes;
-use crate::service::init::NotNoted;
-use crate::service::init::SecretSink;
 use crate::service::materialise;
 use crate::service::spec::ServiceSpec;
 use crate::service::spec::SpecHash;
 use crate::service::volume_file;
 use crate::status::Signal;
-use crate::store::StoreError;
-use crate::store::state::StateDb;
-use crate::store::vault::VaultError;
 use crate::store::vault::VaultState;
 
 /// The largest file of a provider's that is copied. Units: bytes.
@@ -107,54 +104,6 @@ impl RealServices {
     /// Puts another world in its place.
     pub(super) fn replace(&self, world: Arc<World>) {
         *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
-    }
-
-    /// Makes every secret that `wants` names, once, and keeps its generation.
-    fn make_secrets(
-        &self,
-        world: &World,
-        wants: impl Fn(&SecretKey) -> bool,
-    ) -> Result<(), Obstacle> {
-        let generations = self.ground.state.generations().map_err(|error| Obstacle {
-            code: "state_unreadable".to_owned(),
-            text: format!("the generations of secrets could not be read: {error}"),
-        })?;
-        let needs =
-            credential::needed_secrets(&world.resolved.desired, &world.catalog, &world.choices);
-        for need in needs.into_iter().filter(|need| wants(&need.key)) {
-            let promised = generations.get(&need.key).copied();
-            let value = match &need.origin {
-                SecretOrigin::Made(make) => credential::make(*make, &*self.entropy),
-                SecretOrigin::ReadFrom(path) if promised.is_none() => Some(read_password(path)?),
-                SecretOrigin::ReadFrom(_) => None,
-            };
-            let made = self
-                .vault
-                .ensure(&need.key, promised, || {
-                    value.unwrap_or_else(|| SecretBytes::new(Vec::new()))
-                })
-                .map_err(|error| no_secret(&need.key, &error))?;
-            crate::fail::point("secret.made");
-            if promised != Some(made.generation) {
-                self.ground
-                    .state
-                    .keep_generation(&need.key, made.generation)
-                    .map_err(|error| Obstacle {
-                        code: "state_unwritable".to_owned(),
-                        text: format!(
-                            "the generation of {} could not be written: {error}",
-                            need.key
-                        ),
-                    })?;
-                crate::fail::point("secret.promised");
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the passwords of the operator's own servers into the vault, once each.
-    pub(super) fn take_external_passwords(&self) -> Result<(), Obstacle> {
-        self.make_secrets(&self.world(), |key| key.0.starts_with("external/"))
     }
 
     pub(super) fn target<'a>(
@@ -424,28 +373,6 @@ impl RealServices {
             })
             .collect()
     }
-
-    /// A secret that was promised and is not in the open vault: nothing is made in its place.
-    fn missing_secret(&self, spec: &ServiceSpec) -> Option<Obstacle> {
-        if self.sealed() {
-            return None;
-        }
-        let generations = self.ground.state.generations().ok()?;
-        for secret in secrets_of(spec) {
-            if !generations.contains_key(&secret.key) {
-                continue;
-            }
-            if let Err(error) = self.vault.secret(&secret) {
-                return Some(Obstacle {
-                    code: "secret_missing".to_owned(),
-                    text: format!(
-                        "{error}; restore vault.db from a backup: nothing is made in its place"
-                    ),
-                });
-            }
-        }
-        None
-    }
 }
 
 /// Reads the files that only providers can make, for a copy of its own.
@@ -469,39 +396,6 @@ async fn provided(spec: &ServiceSpec) -> Result<BTreeMap<String, SecretBytes>, O
         files.insert(name.clone(), SecretBytes::new(bytes));
     }
     Ok(files)
-}
-
-/// Every secret that a specification names: as a file, in a text, or as an edge's credential.
-fn secrets_of(spec: &ServiceSpec) -> BTreeSet<SecretRef> {
-    let files = spec.secrets.values().cloned();
-    let consumed = spec.edges.iter().filter_map(|edge| edge.credential.clone());
-    let provided = spec
-        .consumers
-        .iter()
-        .filter_map(|consumer| consumer.credential.clone());
-    files.chain(consumed).chain(provided).collect()
-}
-
-fn read_password(path: &PathBuf) -> Result<SecretBytes, Obstacle> {
-    let text = std::fs::read_to_string(path).map_err(|error| Obstacle {
-        code: "password_file_unreadable".to_owned(),
-        text: format!("{} could not be read: {error}", path.display()),
-    })?;
-    Ok(SecretBytes::from(
-        text.trim_end_matches(['\r', '\n']).to_owned(),
-    ))
-}
-
-fn no_secret(key: &SecretKey, error: &VaultError) -> Obstacle {
-    let code = match error {
-        VaultError::Sealed => "sealed",
-        VaultError::Missing { .. } => "secret_missing",
-        _ => "vault_unreadable",
-    };
-    Obstacle {
-        code: code.to_owned(),
-        text: format!("{key}: {error}"),
-    }
 }
 
 fn materialise_code(error: &materialise::MaterialiseError) -> &'static str {
@@ -591,106 +485,6 @@ fn unknown(service: &ServiceId) -> Signals {
         alive: signal(),
         ready: signal(),
         synced: signal(),
-    }
-}
-
-struct Notes<'a> {
-    state: &'a StateDb,
-    service: &'a ServiceId,
-}
-
-impl JobNotes for Notes<'_> {
-    fn begun(&self, job: &Name) -> Result<bool, NotNoted> {
-        let records = self.state.records()?;
-        let own = records.get(self.service);
-        Ok(own.is_some_and(|record| record.jobs_begun.contains(job)))
-    }
-
-    fn begin(&self, job: &Name) -> Result<(), NotNoted> {
-        self.change(|begun| {
-            begun.insert(job.clone());
-        })?;
-        crate::fail::point("job.begun");
-        Ok(())
-    }
-
-    fn end(&self, job: &Name) -> Result<(), NotNoted> {
-        self.change(|begun| {
-            begun.remove(job);
-        })
-    }
-}
-
-impl Notes<'_> {
-    fn change(&self, change: impl FnOnce(&mut BTreeSet<Name>)) -> Result<(), NotNoted> {
-        let noted = self.state.transaction(|tx| {
-            tx.update_record(self.service, |record| change(&mut record.jobs_begun))?;
-            Ok::<(), StoreError>(())
-        });
-        Ok(noted?)
-    }
-}
-
-struct Sink<'a> {
-    services: &'a RealServices,
-}
-
-impl SecretSink for Sink<'_> {
-    fn existing(&self, key: &SecretKey) -> Result<Option<SecretRef>, SecretUnavailable> {
-        let state = &self.services.ground.state;
-        let generations = state
-            .generations()
-            .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
-        let Some(generation) = generations.get(key).copied() else {
-            // The vault may hold what the orchestrator died too early to promise.
-            let entries = self
-                .services
-                .vault
-                .list()
-                .map_err(|error| unavailable(key, &error))?;
-            let newest = entries
-                .into_iter()
-                .filter(|entry| entry.key == *key)
-                .map(|entry| entry.generation)
-                .max();
-            let Some(generation) = newest else {
-                return Ok(None);
-            };
-            state
-                .keep_generation(key, generation)
-                .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
-            return Ok(Some(SecretRef {
-                key: key.clone(),
-                generation,
-            }));
-        };
-        Ok(Some(SecretRef {
-            key: key.clone(),
-            generation,
-        }))
-    }
-
-    fn store(&self, key: &SecretKey, value: SecretBytes) -> Result<SecretRef, SecretUnavailable> {
-        let kept = self
-            .services
-            .vault
-            .store_captured(key, &value)
-            .map_err(|error| unavailable(key, &error))?;
-        crate::fail::point("capture.stored");
-        let state = &self.services.ground.state;
-        state
-            .keep_generation(key, kept.generation)
-            .map_err(|error| SecretUnavailable::Unreadable(error.to_string()))?;
-        crate::fail::point("capture.promised");
-        Ok(kept)
-    }
-}
-
-fn unavailable(key: &SecretKey, error: &VaultError) -> SecretUnavailable {
-    match error {
-        VaultError::Sealed => SecretUnavailable::Sealed,
-        VaultError::Missing { .. } => SecretUnavailable::Missing(key.clone()),
-        _ => SecretUnavailable::Unreadable(error.to_string()),
     }
 }
 
