@@ -607,8 +607,9 @@ test('a service is switched to another version once its plan was read', async ()
   await plan.getByRole('button', { name: 'Switch' }).click();
   await confirm(page);
   await page.getByText('It is switched.').waitFor();
-  await page.getByText(digest, { exact: true }).waitFor();
   await page.getByText('Not on this machine yet').waitFor();
+  await page.getByRole('region', { name: 'Version' }).getByText('Details').click();
+  await page.getByText(digest, { exact: true }).waitFor();
   await page.context().close();
 }, 60_000);
 
