@@ -320,6 +320,23 @@ test('a sealed node is unlocked from a phone', async () => {
   await page.getByLabel('Passphrase', { exact: true }).fill('wrong');
   await page.getByRole('button', { name: 'Unlock' }).click();
   await page.getByText('That passphrase does not open the node.').waitFor();
+  // A key file opens it too, and one that is none is told so.
+  await page.getByRole('button', { name: 'Use a key file instead' }).click();
+  await page.getByRole('button', { name: 'Unlock' }).click();
+  await page.getByText('Choose this file.').waitFor();
+  const file = page.getByLabel('Key file', { exact: true });
+  const of = (buffer: Buffer) => ({ name: 'node.key', mimeType: 'application/octet-stream', buffer });
+  await file.setInputFiles(of(Buffer.alloc(17 * 1024)));
+  await page.getByText('That is no key file: it is too large.').waitFor();
+  await look(page, 'key-file');
+  await file.setInputFiles(of(Buffer.from('another')));
+  await page.getByRole('button', { name: 'Unlock' }).click();
+  await page.getByText('That key file does not open the node.').waitFor();
+  await file.setInputFiles(of(Buffer.from([0, 0x6b, 0x65, 0x79, 0xff])));
+  await page.getByRole('button', { name: 'Unlock' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  await begin(page, 'sealed');
+  await page.reload();
   await page.getByLabel('Passphrase', { exact: true }).fill(PASSPHRASE);
   await page.getByRole('button', { name: 'Unlock' }).click();
   await page.getByRole('button', { name: 'Sign in' }).waitFor();

@@ -51,11 +51,15 @@ function refused(roles: Role[], confirmed = false): HttpResponse<Schemas['ErrorB
 }
 
 const RECOVERY_KEY = 'ABCD-EFGH-JKLM';
+/** What a key file holds: any bytes. */
+const KEY_FILE = '\x00key\xff';
 /** Whether something opens the vault. */
 const opens = (way: Schemas['UnlockBody']): boolean =>
   'passphrase' in way
     ? way.passphrase === node.passphrase
-    : 'recovery_key' in way && way.recovery_key === RECOVERY_KEY;
+    : 'recovery_key' in way
+      ? way.recovery_key === RECOVERY_KEY
+      : atob(way.key_file) === KEY_FILE;
 
 /** What the files of the node are called as they are now. */
 const planned = (): string => `plan of ${node.edited.join(' ')}`;
@@ -184,7 +188,7 @@ export const handlers: RequestHandler[] = [
   }),
   http.post(`${API}/vault/unlock`, async ({ request }) => {
     const way = await body<Schemas['UnlockBody']>(request);
-    if (!opens(way)) return refuse(403, 'wrong_passphrase', 'that does not open the vault');
+    if (!opens(way)) return refuse(403, `wrong_${Object.keys(way)[0]}`, 'that does not open the vault');
     node.stage = 'sign_in';
     return HttpResponse.json({ changed: true, text: 'the vault is open\n' });
   }),
