@@ -569,6 +569,17 @@ test('a password between two services is replaced by whoever shows the own one',
   await confirm(page);
   await page.getByText('It is replaced.').waitFor();
   await row.getByText('number 2').waitFor();
+  const compare = page.getByRole('region', { name: 'Check what runs' });
+  await compare.getByRole('button', { name: 'Check now' }).click();
+  await compare.getByText('What runs is what was accepted.').waitFor();
+  await begin(page, 'trouble');
+  await page.reload();
+  await compare.getByRole('button', { name: 'Check now' }).click();
+  await compare.getByText('One thing is not as it should be.').waitFor();
+  await compare.getByText('mint: it has a capability that nobody gave it', { exact: true }).waitFor();
+  await compare.getByText('Details').click();
+  await compare.getByText('400 days old').waitFor();
+  await look(page, 'compare');
   // One that only its provider can make has no button.
   const macaroon = page.getByRole('row').filter({ hasText: 'rest' });
   expect(await macaroon.getByRole('button').count()).toBe(0);

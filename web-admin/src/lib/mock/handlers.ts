@@ -558,6 +558,13 @@ export const handlers: RequestHandler[] = [
     node.tokens = node.tokens.filter((one) => one.id !== params.id);
     return done();
   }),
+  http.post(`${API}/audit`, () => {
+    const lines = node.services.map(({ id }) => `ok    ${id}: confined, runs the image that was accepted`);
+    if (node.services.some((one) => one.state === 'needs_you'))
+      lines.push('bad   mint: it has a capability that nobody gave it');
+    lines.push('note  relay/keys: generation 1, 400 days old');
+    return refused(READ) ?? HttpResponse.json({ changed: false, text: `${lines.join('\n')}\n` });
+  }),
   http.get(`${API}/audit-log`, () => refused(READ) ?? HttpResponse.json({ items: node.audit, next: null })),
   http.post(`${API}/audit-log/verify`, () => {
     return refused(READ) ?? HttpResponse.json({ intact: true, rows: node.audit.length, first_bad: null });
