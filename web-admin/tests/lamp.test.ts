@@ -38,9 +38,15 @@ test.each<[string, Partial<ServiceStatus>, string, string]>([
   ['is about to start', { state: 'absent', ready: signal(false, 'starting') }, 'wait', 'sentence.starting'],
   [
     'waits for what it needs',
-    { state: 'exited', ready: signal(false, 'waits_ready') },
+    { state: 'exited', ready: signal(false, 'waits') },
     'wait',
     'sentence.held_back',
+  ],
+  [
+    'cannot be started now',
+    { state: 'exited', ready: signal(false, 'state_unwritable') },
+    'bad',
+    'sentence.bad',
   ],
   ['is downloaded', { state: 'absent', ready: signal(false, 'image_pulling') }, 'wait', 'sentence.fetching'],
   [
@@ -97,8 +103,10 @@ test('what is off on purpose is no fault, and what should run and does not is no
   expect(whole(status(fine, stopping))).toEqual({ lamp: 'wait', count: 1 });
   expect(whole(status(fine, elsewhere, leaving))).toEqual({ lamp: 'good', count: 1 });
   expect(whole(status(elsewhere, elsewhere))).toEqual({ lamp: 'off', count: 2 });
-  expect(stops(status(stopping, leaving))).toBe(true);
-  expect(stops(status(stopping, fine))).toBe(false);
+  // What restarts is wanted again; what the whole node stops is not.
+  expect(stops(status(leaving, leaving))).toBe(true);
+  expect(stops(status(stopping))).toBe(false);
+  expect(stops(status(leaving, fine))).toBe(false);
   expect(stops(status())).toBe(false);
 });
 

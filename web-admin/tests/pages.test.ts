@@ -663,6 +663,15 @@ test('a service is left out, and its data are deleted once its name was typed', 
   const left = page.getByRole('region', { name: 'Left out' });
   await left.getByText('Details').click();
   await left.getByText('/srv/flash/volumes/mint').waitFor();
+  // It is asked for when something comes or goes, and not all the time.
+  let asked = 0;
+  const count = (request: { url(): string }) =>
+    void (asked += request.url().endsWith('/api/v1/removed') ? 1 : 0);
+  page.on('request', count);
+  await page.request.patch(`${origin}/mock/services/relay`, { data: { started_at: 1 } });
+  await page.waitForTimeout(1000);
+  page.off('request', count);
+  expect(asked).toBeLessThan(2);
   await look(page, 'left-out');
   await left.getByRole('link', { name: 'eCash mint' }).click();
   const purge = page.getByRole('button', { name: 'Delete the data for ever' });

@@ -2,7 +2,7 @@
 //!
 //! Each row's mark is an HMAC over the mark before it and its own content, with a key that only an open vault gives.
 //! How long the log is and its newest mark are kept apart under a mark of their own, so that cutting the end off shows
-//! too. It does not show where the whole database is an older copy of itself.
+//! too. It does not show where that is an older copy of itself, put back by whoever kept one.
 
 use hmac::Hmac;
 use hmac::KeyInit;

@@ -16,6 +16,7 @@ use crate::app::engine::Engine;
 use crate::app::images;
 use crate::app::machine;
 use crate::app::machine::Seen;
+use crate::app::obstacles;
 use crate::app::publish::Publisher;
 use crate::app::publish::Sources;
 use crate::app::purge;
@@ -78,6 +79,8 @@ pub(super) struct RealNode {
     status: watch::Receiver<NodeStatus>,
     events: watch::Receiver<u64>,
     one_at_a_time: tokio::sync::Mutex<()>,
+    /// One look at a time at the disks, for what is left of removed services.
+    looks_for_left: Arc<tokio::sync::Mutex<()>>,
     machine: Seen,
 }
 
@@ -117,6 +120,7 @@ impl RealNode {
             status,
             events,
             one_at_a_time: tokio::sync::Mutex::new(()),
+            looks_for_left: Arc::default(),
             machine,
         })
     }
@@ -319,12 +323,26 @@ impl Node for RealNode {
     }
 
     async fn removed(&self) -> Result<Removed, Refusal> {
-        let services = Arc::clone(&self.parts.services);
-        let looked = tokio::task::spawn_blocking(move || purge::left(&services));
-        let items = looked
-            .await
-            .map_err(|error| internal(&error.to_string()))?
-            .map_err(|error| refuse_store(&error))?;
+        let silent = |_| Refusal {
+            code: "disk_silent".to_owned(),
+            message: "the disks with the data of services do not answer".to_owned(),
+            hint: "look at their mounts, then ask again".to_owned(),
+        };
+        let (looks, services) = (&self.looks_for_left, Arc::clone(&self.parts.services));
+        let look = async {
+            // A look that hangs is waited for by those after it, and no second one begins.
+            let turn = Arc::clone(looks).lock_owned().await;
+            let looked = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                purge::left(&services)
+            });
+            looked
+                .await
+                .map_err(|error| internal(&error.to_string()))?
+                .map_err(|error| refuse_store(&error))
+        };
+        let looked = tokio::time::timeout(obstacles::LONGEST_LOOK, look).await;
+        let items = looked.map_err(silent)??;
         Ok(Removed { items })
     }
 

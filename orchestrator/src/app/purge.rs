@@ -2,6 +2,7 @@
 //!
 //! A deletion that was begun is finished by the next start: half of the data are of no use to anyone.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,9 +95,16 @@ pub(super) async fn purge(
 /// Lists what nobody wants any more and still has data or is remembered. Blocks.
 pub(super) fn left(services: &RealServices) -> Result<Vec<RemovedService>, StoreError> {
     let (ground, world) = (&services.ground, services.world());
-    let records = ground.state.records()?.into_keys();
-    let left = records.filter(|id| !world.resolved.desired.services.contains_key(id));
-    Ok(left
+    let mut all: BTreeSet<ServiceId> = ground.state.records()?.into_keys().collect();
+    // Data may outlive what was remembered of them.
+    let roots = ground.places.volume_roots(world.storage_roots());
+    let entries = roots.iter().filter_map(|root| std::fs::read_dir(root).ok());
+    let names = entries.flatten().flatten().map(|entry| entry.file_name());
+    all.extend(names.filter_map(|name| ServiceId::new(name.to_str()?).ok()));
+    let wanted = &world.resolved.desired.services;
+    Ok(all
+        .into_iter()
+        .filter(|id| !wanted.contains_key(id))
         .map(|id| {
             // Most services are called after their manifest; of what else is gone nobody knows the title any more.
             let manifest = ManifestId::new(id.as_str()).ok();

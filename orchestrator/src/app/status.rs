@@ -172,7 +172,6 @@ fn endpoints(service: &DesiredService) -> Vec<EndpointStatus> {
 }
 
 fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStatus {
-    let state = state_code(view, id, &Wanted::External);
     let (code, text) = leaving_text(view, id);
     let signal = |ok| Signal::new(ok, code.clone(), text.clone());
     let unreadable = view.unreadable().contains(&id);
@@ -188,11 +187,7 @@ fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStat
         )
         .to_owned(),
         wanted: false,
-        state: if state == "external" {
-            "stopping".to_owned()
-        } else {
-            state
-        },
+        state: leaving_state(view, id),
         started_at: view
             .instances
             .get(id)
@@ -206,6 +201,15 @@ fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStat
         endpoints: Vec::new(),
         next: next(view, id, "stopping"),
         not_enforced: frame.not_enforced.to_vec(),
+    }
+}
+
+/// What nobody wants any more is stopping as long as it is there: what others still need stops after them.
+fn leaving_state(view: &View, id: &ServiceId) -> String {
+    let state = state_code(view, id, &Wanted::External);
+    match state.as_str() {
+        "external" | "running" => "stopping".to_owned(),
+        _ => state,
     }
 }
 
@@ -426,9 +430,13 @@ fn next(view: &View, id: &ServiceId, state: &str) -> Option<String> {
             "`flash-node logs {id}` shows what it said; it is tried again by itself"
         ));
     }
+    // Where something else keeps it back, that comes first.
+    let note = view.plan.notes.iter().find(|note| note.service == *id);
+    let in_its_way = note.is_some_and(|note| ["blocked", "change_blocked"].contains(&&*note.code));
     observed
         .blocked
         .as_ref()
+        .filter(|_| in_its_way)
         .map(|obstacle| obstacle.text.clone())
 }
 

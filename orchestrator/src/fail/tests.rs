@@ -109,12 +109,12 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "one transaction, between state.before_commit and state.after_commit",
     ),
     (
-        "app/services.rs",
+        "app/services/jobs.rs",
         "change",
         "one transaction, between state.before_commit and state.after_commit; job.begun follows it",
     ),
     (
-        "app/services.rs",
+        "app/services/jobs.rs",
         "existing",
         "one transaction, between state.before_commit and state.after_commit",
     ),

@@ -149,8 +149,8 @@ pub(crate) fn refuse(
     None
 }
 
-/// Whether somebody followed a link to a page. A page holds nothing of the node, whoever led there, and brings no session
-/// along: its cookie is `SameSite=Strict`. Source: W3C Fetch Metadata Request Headers.
+/// Whether somebody followed a link to a page. A page holds nothing of the node, whoever led there; what it then asks for
+/// it asks as itself, in a window of which nobody else has hold. Source: W3C Fetch Metadata Request Headers.
 fn follows_a_link(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| {
         let mut all = headers.get_all(name).iter().peekable();
@@ -323,9 +323,11 @@ pub(crate) async fn every(request: Request, next: Next) -> Response {
     response
 }
 
-const FIXED: [(&str, &str); 4] = [
+const FIXED: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "same-origin"),
     ("x-frame-options", "DENY"),
+    // Whoever led to a page of ours by a link keeps no hold on its window.
+    ("cross-origin-opener-policy", "same-origin"),
 ];

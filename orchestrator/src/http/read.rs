@@ -87,6 +87,7 @@ pub(super) async fn images(State(face): State<Face>) -> Json<Images> {
 /// Lists the services that were left out and still have something here; `purge` deletes it.
 #[utoipa::path(get, path = "/api/v1/removed", tag = "read", responses(
     (status = 200, description = "Each", body = Removed),
+    (status = 503, description = "A disk does not answer", body = ErrorBody),
 ))]
 pub(super) async fn removed(State(face): State<Face>) -> Result<Json<Removed>, ApiError> {
     Ok(Json(face.node.removed().await?))

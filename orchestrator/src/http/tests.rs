@@ -265,6 +265,7 @@ async fn status_over_tcp_is_what_the_node_publishes() {
         fixture::status()
     );
     assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
     assert_eq!(headers["cache-control"], "no-store");
     assert!(
         headers["content-security-policy"]

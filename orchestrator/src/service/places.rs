@@ -53,6 +53,12 @@ impl Places {
             .collect()
     }
 
+    /// Returns the folders in which the volumes of services lie.
+    pub fn volume_roots<'a>(&'a self, roots: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
+        let roots = std::iter::once(self.data.as_path()).chain(roots);
+        roots.map(|root| root.join("volumes")).collect()
+    }
+
     /// Returns the path by which the program reaches a volume that lies at `on_host`.
     #[must_use]
     pub fn volume_for_program(&self, volume: &Name, on_host: &Path) -> PathBuf {

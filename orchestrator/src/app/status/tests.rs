@@ -1,18 +1,24 @@
+use super::in_the_way;
+use super::leaving_state;
 use super::next;
 use super::pulled;
 use super::vault_status;
 use super::with_jobs;
 use super::without_answer;
 use crate::app::vault::VaultFacts;
+use crate::id::Name;
 use crate::id::ServiceId;
 use crate::manifest::schema::StopSignal;
 use crate::reconcile::View;
 use crate::reconcile::observed::ObservedService;
 use crate::reconcile::observed::Obstacle;
+use crate::reconcile::observed::State;
 use crate::reconcile::step::Action;
+use crate::reconcile::step::Note;
 use crate::reconcile::step::Step;
 use crate::service::desired::Wanted;
 use crate::service::health::Signals;
+use crate::service::spec::SpecHash;
 use crate::service::spec::StopSpec;
 use crate::status::Signal;
 use crate::store::vault::VaultState;
@@ -61,6 +67,70 @@ fn a_service_that_fails_points_at_its_log() {
         assert!(advice.contains("`flash-node logs relay`"), "{advice}");
     }
     assert_eq!(next(&view, &id, "running"), None);
+}
+
+#[test]
+fn what_only_a_person_takes_out_of_a_services_way_is_said_where_it_keeps_it_back() {
+    let id = ServiceId::new("relay").unwrap();
+    let mut view = seen(&id);
+    let text = "port 127.0.0.1:7447 is taken by another program: stop that program";
+    let own = view.observed.services.get_mut(&id).expect("just added");
+    own.blocked = Some(Obstacle {
+        code: "port_taken".to_owned(),
+        text: text.to_owned(),
+    });
+    for (code, told) in [
+        (None, false),
+        (Some("blocked"), true),
+        (Some("change_blocked"), true),
+        // The vault is opened first; the port may be free by then.
+        (Some("sealed"), false),
+        (Some("waits"), false),
+    ] {
+        view.plan.notes = code
+            .into_iter()
+            .map(|code| Note {
+                service: id.clone(),
+                code: code.to_owned(),
+                text: "a phrase".to_owned(),
+            })
+            .collect();
+        let expected = told.then(|| text.to_owned());
+        assert_eq!(next(&view, &id, "absent"), expected, "{code:?}");
+    }
+    for (code, told) in [
+        ("not_installed", true),
+        ("check_failed", true),
+        ("provider_held_back", false),
+        ("not_on_this_network", false),
+    ] {
+        let held = Wanted::HeldBack {
+            code: Name::new(code).unwrap(),
+            text: "what to do".to_owned(),
+        };
+        let expected = told.then(|| "what to do".to_owned());
+        assert_eq!(in_the_way(&held), expected, "{code}");
+    }
+    assert_eq!(in_the_way(&Wanted::External), None);
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_stopping_while_it_is_there() {
+    let id = ServiceId::new("bitcoind").unwrap();
+    let mut view = seen(&id);
+    let mut state = |state| {
+        let own = view.observed.services.get_mut(&id).expect("just added");
+        own.state = state;
+        leaving_state(&view, &id)
+    };
+    let running = State::Running {
+        hash: SpecHash("of an older specification".to_owned()),
+        supervised: true,
+    };
+    assert_eq!(state(running), "stopping");
+    assert_eq!(state(State::Absent), "stopping");
+    // Whether it is there at all nobody can tell.
+    assert_eq!(state(State::Unreadable), "needs_you");
 }
 
 #[test]

@@ -378,7 +378,7 @@ async fn a_stranger_who_races_the_set_up_is_refused() {
     while let Some(ended) = tries.join_next().await {
         match ended.unwrap() {
             (number, None) => made.push(number),
-            (number, Some(code)) if number % 2 == 0 => assert_eq!(code, "already_set_up"),
+            // The code is spent with the first: who comes second may be told either.
             (_, Some(code)) => assert!(
                 ["already_set_up", "wrong_setup_code"].contains(&code.as_str()),
                 "{code}"

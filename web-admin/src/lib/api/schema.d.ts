@@ -3551,6 +3551,15 @@ export interface operations {
             423: components["responses"]["Sealed"];
             429: components["responses"]["TooOften"];
             500: components["responses"]["Internal"];
+            /** @description A disk does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     rotate: {

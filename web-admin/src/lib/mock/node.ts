@@ -488,7 +488,7 @@ export class MockNode {
 
   /** Stops every service, then itself. */
   stop(): void {
-    this.services.forEach(({ id }) => this.change(id, { state: 'stopping' }));
+    this.services.forEach(({ id }) => this.change(id, { state: 'stopping', wanted: false }));
     this.down = true;
     this.streams.forEach((end) => end());
   }

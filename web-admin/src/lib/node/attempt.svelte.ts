@@ -1,4 +1,5 @@
 // Owns what one thing that a person does on a page can be: not begun, busy, or failed.
+import { untrack } from 'svelte';
 import { Failure } from '#lib/api/client.ts';
 import { confirmation } from './confirm.svelte.ts';
 import { here } from './session.svelte.ts';
@@ -6,10 +7,12 @@ import { here } from './session.svelte.ts';
 export class Attempt {
   busy = $state(false);
   failure = $state.raw<Failure>();
+  /** A look that came while something else was being done: it is due after that. */
+  #due: (() => Promise<void>) | undefined;
 
   /** Runs `action`, one at a time, asking for the password where the node wants it first. Its failure is kept. */
   async run(action: () => Promise<void>): Promise<void> {
-    if (this.busy) return;
+    if (untrack(() => this.busy)) return;
     this.busy = true;
     this.failure = undefined;
     try {
@@ -18,7 +21,7 @@ export class Attempt {
       this.failure = error as Failure;
       here.heed(this.failure);
     } finally {
-      this.busy = false;
+      this.#end();
     }
   }
 
@@ -26,7 +29,10 @@ export class Attempt {
    * Runs `look` by itself, for nobody who asked: what failed before stands, unrepeated, until it succeeds.
    */
   async again(look: () => Promise<void>): Promise<void> {
-    if (this.busy) return;
+    if (untrack(() => this.busy)) {
+      this.#due = look;
+      return;
+    }
     this.busy = true;
     try {
       await look();
@@ -36,7 +42,14 @@ export class Attempt {
       if (failure.code !== this.failure?.code) this.failure = failure;
       here.heed(failure);
     } finally {
-      this.busy = false;
+      this.#end();
     }
+  }
+
+  #end(): void {
+    this.busy = false;
+    const due = this.#due;
+    this.#due = undefined;
+    if (due) void this.again(due);
   }
 }

@@ -46,6 +46,9 @@ export function light(service: ServiceStatus): Light {
       : { lamp: 'bad', sentence: 'sentence.bad' };
 }
 
+/** What goes by itself, or with the vault's passphrase, which is asked for elsewhere. */
+const WAITS = /^(waits|sealed|stopping)$/;
+
 /** Reads a service that does not run and should: what it waits for, or what is in its way. */
 function still({ state, ready, next, wanted }: ServiceStatus): Light {
   // What only a person can take out of its way the node says what to do about.
@@ -53,14 +56,16 @@ function still({ state, ready, next, wanted }: ServiceStatus): Light {
   if (ready.code === 'not_on_this_network') return { lamp: 'off', sentence: 'sentence.not_here' };
   if (ready.code === 'image_pulling') return { lamp: 'wait', sentence: 'sentence.fetching' };
   if (ready.code === 'starting') return { lamp: 'wait', sentence: 'sentence.starting' };
-  if (state === 'held_back' || (wanted && ready.ok === false))
+  if (state === 'held_back' || WAITS.test(ready.code))
     return { lamp: 'wait', sentence: 'sentence.held_back' };
-  return { lamp: 'off', sentence: 'sentence.off' };
+  if (!wanted || ready.ok === null || ready.ok === undefined)
+    return { lamp: 'off', sentence: 'sentence.off' };
+  return { lamp: 'bad', sentence: 'sentence.bad' };
 }
 
-/** Whether everything on the node is about to stop. */
+/** Whether nothing of what is there is wanted any more: all of it is about to stop. */
 export const stops = ({ services }: NodeStatus): boolean =>
-  services.length > 0 && services.every(({ state }) => state === 'stopping');
+  services.length > 0 && services.every(({ wanted }) => !wanted);
 
 /** Sums the whole node up in one lamp, and counts the services that have it. What is off on purpose counts for nothing. */
 export function whole(status: NodeStatus): { lamp: Lamp; count: number } {
