@@ -119,7 +119,7 @@ fn every_operation_is_carried_out_for_the_owner() {
             .env("FLASH_PASSPHRASE", PASSPHRASE)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(foreign().join("schemathesis")),
-        67,
+        70,
     );
     assert_eq!(node.node.wait_for_end(), Some(0));
 }

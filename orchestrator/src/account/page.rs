@@ -76,17 +76,7 @@ pub struct Page<T> {
 }
 
 impl Wanted {
-    /// Returns what a statement takes: after when, after which ID there, and how many rows, one more than are shown.
-    pub(super) fn bounds(&self) -> (i64, &str, i64) {
-        let (at, id) = match &self.after {
-            Some(after) => (super::repo::millis(after.at), after.id.as_str()),
-            None => (-1, ""),
-        };
-        let rows = i64::try_from(self.length() + 1).unwrap_or(i64::MAX);
-        (at, id, rows)
-    }
-
-    /// Makes a page of the rows that a statement found with these bounds.
+    /// Makes a page of rows that come after, oldest first; one more than it holds says that it is not the last.
     pub(super) fn page<T>(
         &self,
         mut rows: Vec<T>,
@@ -102,7 +92,8 @@ impl Wanted {
         Page { items: rows, next }
     }
 
-    fn length(&self) -> usize {
+    /// Returns how many it holds at most.
+    pub(super) fn length(&self) -> usize {
         self.limit.clamp(1, LONGEST_PAGE)
     }
 }

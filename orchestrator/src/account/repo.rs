@@ -92,6 +92,16 @@ fn account(row: &Row<'_>) -> Done<Kept> {
     })
 }
 
+/// Returns after when and after which ID there rows are wanted, and how many: one more than the page holds.
+fn bounds(wanted: &Wanted) -> (i64, &str, i64) {
+    let (at, id) = match &wanted.after {
+        Some(after) => (millis(after.at), after.id.as_str()),
+        None => (-1, ""),
+    };
+    let rows = i64::try_from(wanted.length() + 1).unwrap_or(i64::MAX);
+    (at, id, rows)
+}
+
 fn session(row: &Row<'_>) -> Done<KeptSession> {
     Ok(KeptSession {
         id: row.get("id")?,
@@ -121,7 +131,7 @@ fn token(row: &Row<'_>) -> Done<KeptToken> {
 pub(super) fn accounts_in_tx(tx: &Transaction<'_>, wanted: &Wanted) -> Done<Page<Kept>> {
     let rows: Vec<Kept> = tx
         .prepare("SELECT * FROM account WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3")?
-        .query_map(wanted.bounds(), account)?
+        .query_map(bounds(wanted), account)?
         .collect::<Done<_>>()?;
     Ok(wanted.page(rows, |one| (one.created_at, &one.id)))
 }
@@ -372,7 +382,7 @@ pub(super) fn token_by_hash_in_tx(tx: &Transaction<'_>, hash: &Hash) -> Done<Opt
 pub(super) fn tokens_in_tx(tx: &Transaction<'_>, wanted: &Wanted) -> Done<Page<KeptToken>> {
     let rows: Vec<KeptToken> = tx
         .prepare("SELECT * FROM token WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3")?
-        .query_map(wanted.bounds(), token)?
+        .query_map(bounds(wanted), token)?
         .collect::<Done<_>>()?;
     Ok(wanted.page(rows, |one| (one.created_at, &one.id)))
 }

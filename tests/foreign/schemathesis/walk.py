@@ -150,6 +150,7 @@ ask("POST", "/api/v1/services/{id}/retry", id="relay")
 ask("POST", "/api/v1/services/{id}/image", {"image": image, "dry_run": True}, id="relay")
 ask("POST", "/api/v1/rotate", {"edges": [edge]})
 ask("POST", "/api/v1/services/{id}/remove", id="relay")
+assert [one["id"] for one in ask("GET", "/api/v1/removed")["items"]] == ["relay"]
 # Its data stay until it has stopped.
 purge = "/api/v1/services/{id}/purge"
 for _ in range(300):
