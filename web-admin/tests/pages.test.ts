@@ -189,6 +189,12 @@ test('a cashier is added by whoever shows the password, and sees the shop alone'
   await page.context().close();
 }, 60_000);
 
+/** Chooses Dutch on the account page. Before the page there is a language to choose as well, for whoever waits. */
+async function speakDutch(page: Page): Promise<void> {
+  await heading(page, 'My account').waitFor();
+  await page.getByLabel('Language').selectOption('Nederlands');
+}
+
 /** What the field that has the focus is for. */
 const focused = (page: Page) =>
   page.evaluate(
@@ -255,7 +261,7 @@ test('whoever could not sign out, or not choose a language, is told so', async (
       route.request().method() === 'GET' ? route.fallback() : route.fulfill({ status: 409, json: full }),
     );
   await refuse('**/api/v1/account/language');
-  await page.getByLabel('Language').selectOption('Nederlands');
+  await speakDutch(page);
   await page.getByText('The disk is full.').waitFor();
   await heading(page, 'My account').waitFor();
   expect(await page.getByLabel('Language').inputValue()).toBe('en');
@@ -500,7 +506,7 @@ test('what the node says in English is said in the language of the reader, and i
   const page = await visit('phone');
   await begin(page, 'good');
   await page.goto(`${origin}/account`);
-  await page.getByLabel('Language').selectOption('Nederlands');
+  await speakDutch(page);
   await heading(page, 'Mijn account').waitFor();
   await page.goto(`${origin}/events`);
   const row = page.getByRole('listitem').filter({ hasText: 'Nostr relay is onverwacht gestopt.' });
@@ -526,14 +532,14 @@ test('what the node says in English is said in the language of the reader, and i
   await look(page, 'settings-nl');
   await begin(page, 'trouble');
   await page.goto(`${origin}/account`);
-  await page.getByLabel('Language').selectOption('Nederlands');
+  await speakDutch(page);
   await heading(page, 'Mijn account').waitFor();
   await page.goto(`${origin}/services/mint`);
   await page.getByText('Lees hieronder wat de dienst het laatst zei').waitFor();
   await look(page, 'service-trouble-nl');
   await begin(page, 'good');
   await page.goto(`${origin}/account`);
-  await page.getByLabel('Language').selectOption('Nederlands');
+  await speakDutch(page);
   await heading(page, 'Mijn account').waitFor();
   await page.goto(`${origin}/connections`);
   await page.getByText(/ is ook bereikbaar voor Bitcoin Core en Lightning, omdat/).waitFor();
