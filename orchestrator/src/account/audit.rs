@@ -4,6 +4,8 @@
 //! How long the log is and its newest mark are kept apart under a mark of their own, so that cutting the end off shows
 //! too. It does not show where that is an older copy of itself, put back by whoever kept one.
 
+pub(super) mod repo;
+
 use hmac::Hmac;
 use hmac::KeyInit;
 use hmac::Mac;

@@ -10,6 +10,7 @@ mod error;
 mod factor;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fixture;
+mod mark;
 mod origin;
 mod page;
 mod passkey;
@@ -323,14 +324,14 @@ impl Accounts {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditRow>, AccountError> {
-        self.read(|tx| repo::audit_in_tx(tx, before, limit))
+        self.read(|tx| audit::repo::audit_in_tx(tx, before, limit))
     }
 
     /// Looks at the whole audit log, and names the first row that is not as it was written.
     pub fn verify_audit_log(&self) -> Result<Verdict, AccountError> {
         let opened = self.opened()?;
         self.read_in(&opened, |tx| {
-            repo::verify_audit_in_tx(tx, &opened.audit_key)
+            audit::repo::verify_audit_in_tx(tx, &opened.audit_key)
         })
     }
 
@@ -380,7 +381,7 @@ impl Accounts {
         opened: &Opened,
         row: (&str, &str, &str),
     ) -> Result<(), AccountError> {
-        repo::append_audit_in_tx(tx, &opened.audit_key, self.now(), row)
+        audit::repo::append_audit_in_tx(tx, &opened.audit_key, self.now(), row)
             .map_err(|source| opened.sql(source))?;
         Ok(())
     }

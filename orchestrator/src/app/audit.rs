@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::app::edges;
 use crate::app::engine::Engine;
 use crate::app::node::RealNode;
-use crate::app::services::sentence;
+use crate::app::sentence::sentence;
 use crate::app::world::World;
 use crate::node::Refusal;
 use crate::node::Reply;

@@ -12,7 +12,7 @@ use std::sync::TryLockError;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::app::services::sentence;
+use crate::app::sentence::sentence;
 use crate::app::world::Ground;
 use crate::app::world::World;
 use crate::id::Name;

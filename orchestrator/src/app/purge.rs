@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::app::refusal::internal;
 use crate::app::refusal::refuse_store;
+use crate::app::sentence::sentence;
 use crate::app::services::RealServices;
-use crate::app::services::sentence;
 use crate::app::world::Ground;
 use crate::app::world::World;
 use crate::clock::Clock;

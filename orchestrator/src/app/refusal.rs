@@ -3,7 +3,7 @@
 //! It does not know HTTP or exit codes.
 
 use crate::app::moved::Moved;
-use crate::app::services::sentence;
+use crate::app::sentence::sentence;
 use crate::app::world::WorldError;
 use crate::manifest::choices::SetError;
 use crate::node::Refusal;

@@ -28,6 +28,7 @@ use crate::app::obstacles::init_failed;
 use crate::app::obstacles::missing_room;
 use crate::app::obstacles::replaced_program;
 use crate::app::obstacles::taken_port;
+use crate::app::sentence::sentence;
 use crate::app::vault::VaultSeat;
 use crate::app::world::Ground;
 use crate::app::world::World;
@@ -486,16 +487,4 @@ fn unknown(service: &ServiceId) -> Signals {
         ready: signal(),
         synced: signal(),
     }
-}
-
-/// Writes an error with its causes in one sentence.
-pub(super) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
+use crate::app::sentence::sentence;
 use crate::app::services::RealServices;
-use crate::app::services::sentence;
 use crate::app::world::World;
 use crate::id::Name;
 use crate::id::ServiceId;

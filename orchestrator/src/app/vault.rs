@@ -10,7 +10,7 @@ use std::sync::RwLock;
 
 use crate::account::Keeper;
 use crate::account::Opened;
-use crate::app::services::sentence;
+use crate::app::sentence::sentence;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::node::Unlock;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::app::sentence::sentence;
 use crate::app::services::RealServices;
-use crate::app::services::sentence;
 use crate::id::NodeId;
 use crate::runtime::docker::firewall;
 use crate::runtime::docker::firewall::NotInForce;

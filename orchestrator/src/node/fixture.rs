@@ -2,6 +2,8 @@
 //!
 //! It runs nothing. What it answers follows from what it was told, as with a real node.
 
+mod views;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -25,15 +27,10 @@ use crate::id::ServiceId;
 use crate::runtime::LogLine;
 use crate::runtime::LogQuery;
 use crate::secret::SecretBytes;
-use crate::status::EndpointStatus;
 use crate::status::NodeStatus;
-use crate::status::ServiceStatus;
-use crate::status::Signal;
-use crate::status::VaultStatus;
 use crate::view::Access;
 use crate::view::Advisories;
 use crate::view::Advisory;
-use crate::view::Disk;
 use crate::view::Edge;
 use crate::view::Edges;
 use crate::view::Entrance;
@@ -42,13 +39,16 @@ use crate::view::Images;
 use crate::view::Machine;
 use crate::view::Removed;
 use crate::view::RemovedService;
-use crate::view::Room;
 use crate::view::ServiceSettings;
 use crate::view::Setting;
 use crate::view::SettingType;
 use crate::view::SettingValue;
 use crate::view::Settings;
 use crate::view::Way;
+
+pub use self::views::machine;
+pub use self::views::service;
+pub use self::views::status;
 
 /// What the one plan is called that there is.
 pub const PLAN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -71,72 +71,6 @@ struct Inside {
     passphrase: Option<SecretBytes>,
     machine: Machine,
     advisories: Advisories,
-}
-
-/// Builds a service that is up.
-#[must_use]
-pub fn service(id: &str, endpoint: &str, url: &str) -> ServiceStatus {
-    ServiceStatus {
-        id: id.to_owned(),
-        title: format!("The {id}"),
-        runtime: "process".to_owned(),
-        wanted: true,
-        state: "running".to_owned(),
-        started_at: Some(1_700_000_000_000),
-        alive: Signal::new(Some(true), "alive", "it runs and answers"),
-        ready: Signal::new(Some(true), "ready", "it serves"),
-        synced: Signal::new(None, "not_applicable", "there is nothing to catch up with"),
-        synced_at: None,
-        endpoints: vec![EndpointStatus {
-            name: endpoint.to_owned(),
-            url: url.to_owned(),
-        }],
-        next: None,
-        not_enforced: vec!["network".to_owned()],
-    }
-}
-
-/// Builds the status of a demo node with a relay and a mint.
-#[must_use]
-pub fn status() -> NodeStatus {
-    NodeStatus {
-        profile: "demo".to_owned(),
-        network: "regtest".to_owned(),
-        play_money: true,
-        version: "0.1.0".to_owned(),
-        pid: 4242,
-        vault: VaultStatus {
-            state: "self_unsealing".to_owned(),
-            exists: true,
-            passphrase_set: false,
-            text: "it opens itself until a passphrase is set".to_owned(),
-        },
-        services: vec![
-            service("mint", "cashu", "http://127.0.0.1:4448"),
-            service("relay", "nostr", "ws://127.0.0.1:4447"),
-        ],
-        api: "http://127.0.0.1:4420".to_owned(),
-        cursor: 1,
-    }
-}
-
-/// Builds a machine that is half full.
-#[must_use]
-pub fn machine() -> Machine {
-    let room = Room {
-        total: 16_000_000_000,
-        used: 8_000_000_000,
-    };
-    Machine {
-        cores: 4,
-        disks: vec![Disk {
-            name: "data".to_owned(),
-            total: 1_000_000_000_000,
-            used: 500_000_000_000,
-        }],
-        memory: room,
-        samples: Vec::new(),
-    }
 }
 
 impl FixtureNode {
