@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use node::TestNode;
+use serde_json::Value;
 use table::Table;
 
 #[test]
@@ -68,7 +69,19 @@ fn what_a_removed_service_left_is_listed_until_it_is_purged() {
     let demo = TestNode::started("demo");
     demo.wait_ready("relay");
     assert_eq!(demo.ok(&["removed"]), "");
+    let title = demo.service("relay")["title"].clone();
+    // One that does not hear stays a while: it is called as before.
+    let pid = demo.service_pid("relay").expect("it runs");
+    node::send(pid, "-STOP");
     demo.ok(&["remove", "relay"]);
+    let stopping = demo.wait_service("relay", "to be wanted no more", |relay| {
+        relay["wanted"] == false
+    });
+    assert_eq!(
+        (&stopping["title"], &stopping["state"]),
+        (&title, &Value::from("stopping"))
+    );
+    node::send(pid, "-CONT");
     let left = demo.ok(&["removed"]);
     let folder = demo.data().join("volumes/relay");
     assert!(
@@ -200,8 +213,7 @@ fn the_table_of_measurements_keeps_its_form_and_the_rows_of_an_earlier_run() {
     second.add("alone", 1.5, "ms", "≤ 2");
     // A row of a form that says not when it was measured is not kept.
     let before = before.replacen('{', "{\"old\": { \"value\": 1.0 },", 1);
-    let mut merged: serde_json::Value =
-        serde_json::from_str(&second.merged_into(&before)).expect("JSON");
+    let mut merged: Value = serde_json::from_str(&second.merged_into(&before)).expect("JSON");
     for (_, row) in merged.as_object_mut().expect("rows") {
         let at = row
             .as_object_mut()
@@ -214,8 +226,7 @@ fn the_table_of_measurements_keeps_its_form_and_the_rows_of_an_earlier_run() {
         "beside": { "value": 3.0, "unit": "swaps/s", "rival": 2.0, "ratio": 1.5, "aim": null },
     });
     assert_eq!(merged, expected);
-    let anew: serde_json::Value =
-        serde_json::from_str(&second.merged_into("half a fi")).expect("JSON");
+    let anew: Value = serde_json::from_str(&second.merged_into("half a fi")).expect("JSON");
     assert_eq!(anew.as_object().map(serde_json::Map::len), Some(1));
 }
 
@@ -240,8 +251,7 @@ fn services_have_identities_of_their_own_below_folders_that_up_made() {
     };
     run(&["up", "--detach"]);
     drop(alone);
-    let status: serde_json::Value =
-        serde_json::from_str(&run(&["status", "--json"])).expect("JSON");
+    let status: Value = serde_json::from_str(&run(&["status", "--json"])).expect("JSON");
     let lacks: Vec<&str> = status["services"][0]["not_enforced"]
         .as_array()
         .expect("a list")

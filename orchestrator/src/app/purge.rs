@@ -16,7 +16,6 @@ use crate::app::world::Ground;
 use crate::app::world::World;
 use crate::clock::Clock;
 use crate::clock::UnixMillis;
-use crate::id::ManifestId;
 use crate::id::ServiceId;
 use crate::node::Refusal;
 use crate::node::Reply;
@@ -106,13 +105,9 @@ pub(super) fn left(services: &RealServices) -> Result<Vec<RemovedService>, Store
         .into_iter()
         .filter(|id| !wanted.contains_key(id))
         .map(|id| {
-            // Most services are called after their manifest; of what else is gone nobody knows the title any more.
-            let manifest = ManifestId::new(id.as_str()).ok();
-            let manifest = manifest.and_then(|manifest| world.catalog.get(&manifest));
-            let title = manifest.map(|manifest| manifest.title.clone());
             let folders = folders(ground, &world, &id);
             RemovedService {
-                title: title.unwrap_or_else(|| id.to_string()),
+                title: world.title_left(&id),
                 folders: folders
                     .iter()
                     .map(|one| one.display().to_string())

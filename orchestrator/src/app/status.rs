@@ -177,7 +177,7 @@ fn leaving_status(view: &View, frame: &Frame<'_>, id: &ServiceId) -> ServiceStat
     let unreadable = view.unreadable().contains(&id);
     ServiceStatus {
         id: id.to_string(),
-        title: id.to_string(),
+        title: frame.world.title_left(id),
         runtime: runtime_word(
             frame,
             &Wanted::HeldBack {

@@ -16,6 +16,7 @@ use sha2::Sha256;
 use crate::clock::UnixMillis;
 use crate::id::ManifestId;
 use crate::id::NodeId;
+use crate::id::ServiceId;
 use crate::manifest::Catalog;
 use crate::manifest::choices;
 use crate::manifest::choices::Choices;
@@ -267,6 +268,14 @@ impl World {
             programs,
             resolved,
         })
+    }
+
+    /// Returns what people call a service that is part of the node no more. Most are called after their manifest; of
+    /// what else is gone nobody knows the title.
+    pub(crate) fn title_left(&self, service: &ServiceId) -> String {
+        let manifest = ManifestId::new(service.as_str()).ok();
+        let manifest = manifest.and_then(|manifest| self.catalog.get(&manifest));
+        manifest.map_or_else(|| service.to_string(), |manifest| manifest.title.clone())
     }
 
     /// Returns the operator's storage roots.

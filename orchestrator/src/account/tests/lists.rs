@@ -115,13 +115,8 @@ fn an_owner_sees_where_somebody_is_signed_in_and_signs_them_out() {
         enter("kees", "phone"),
         enter("olga", "laptop"),
     );
-    let mut places: Vec<String> = (shop
-        .accounts
-        .sessions_of(&by, &kees.id)
-        .unwrap()
-        .into_iter())
-    .map(|one| one.from)
-    .collect();
+    let seen = shop.accounts.sessions_of(&by, &kees.id).unwrap();
+    let mut places: Vec<&str> = seen.iter().map(|one| one.from.as_str()).collect();
     places.sort();
     assert_eq!(places, ["phone", "till"]);
     assert_eq!(shop.accounts.drop_sessions_of(&by, &kees.id).unwrap(), 2);
